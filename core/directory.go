@@ -1,0 +1,203 @@
+package core
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"maps"
+	"net"
+	"strconv"
+	"time"
+)
+
+// Registration is what a host says of itself under a topic.
+type Registration struct {
+	// Topic and Host name the place: see [CheckTopic] and [CheckHost].
+	Topic string `json:"topic"`
+	Host  string `json:"host"`
+	// Addr is where the host serves, as host:port; empty where the name is enough. Two ports are two topics.
+	Addr string `json:"addr,omitempty"`
+	// Zone is where the host stands, for callers that prefer near ones.
+	Zone string `json:"zone,omitempty"`
+	// Weight is the host's share against its neighbours', 1 to 65535; 0 means 1.
+	Weight int `json:"weight,omitempty"`
+	// Labels are for callers; the matchmaker does not read them.
+	Labels map[string]string `json:"labels,omitempty"`
+}
+
+// MaxRecord is the most that addr, zone and labels may take together, in bytes.
+const MaxRecord = 4096
+
+// MaxWeight is the largest weight.
+const MaxWeight = 65535
+
+// Check returns nil for a registration that can be kept, else an [ErrInvalid].
+func (r *Registration) Check() error {
+	if err := CheckTopic(r.Topic); err != nil {
+		return err
+	}
+	if err := CheckHost(r.Host); err != nil {
+		return err
+	}
+	if err := checkAddr(r.Addr); err != nil {
+		return err
+	}
+	if r.Weight < 0 || r.Weight > MaxWeight {
+		return Invalid("weight", strconv.Itoa(r.Weight), "want 1 to 65535, or 0 for 1")
+	}
+	if err := checkText("zone", r.Zone); err != nil {
+		return err
+	}
+	size := len(r.Addr) + len(r.Zone)
+	for k, v := range r.Labels {
+		if k == "" {
+			return Invalid("label", "="+v, "want a name before the =")
+		}
+		if err := checkText("label", k+"="+v); err != nil {
+			return err
+		}
+		size += len(k) + len(v)
+	}
+	if size > MaxRecord {
+		return Invalid("record", fmt.Sprintf("%d bytes", size), "addr, zone and labels may take 4096 bytes together")
+	}
+	return nil
+}
+
+func checkAddr(addr string) error {
+	if addr == "" {
+		return nil
+	}
+	if err := checkText("addr", addr); err != nil {
+		return err
+	}
+	host, port, err := net.SplitHostPort(addr)
+	if n, perr := strconv.ParseUint(port, 10, 16); err != nil || host == "" || perr != nil || n == 0 {
+		return Invalid("addr", addr, "want host:port with a port of 1 to 65535, an IPv6 address in brackets")
+	}
+	return nil
+}
+
+func (r Registration) clone() Registration {
+	r.Labels = maps.Clone(r.Labels)
+	return r
+}
+
+// State says whether a host wants work.
+type State uint8
+
+const (
+	// Up wants work.
+	Up State = iota
+	// Draining finishes what it has and wants no more.
+	Draining
+	// Failing is listed and does not pass its own checks.
+	Failing
+)
+
+var states = [...]string{"up", "draining", "failing"}
+
+func (s State) String() string {
+	if int(s) < len(states) {
+		return states[s]
+	}
+	return "state " + strconv.Itoa(int(s))
+}
+
+// MarshalText writes the state's name.
+func (s State) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// UnmarshalText reads a state's name. One that a later release invented is Failing: known to be there, and
+// the last to be picked.
+func (s *State) UnmarshalText(text []byte) error {
+	*s = Failing
+	for i, name := range states {
+		if name == string(text) {
+			*s = State(i)
+		}
+	}
+	return nil
+}
+
+// Member is a registered host as a view shows it.
+type Member struct {
+	Registration
+	State State `json:"state"`
+	// Held says that the registry does not show the host now and that nobody has said it is gone: the
+	// registry may have lost it, or its process died less than a TTL ago.
+	Held bool `json:"held,omitempty"`
+	// Instance identifies the registration that holds the place; a newer one compares larger.
+	Instance string `json:"instance,omitempty"`
+}
+
+// Version identifies a state of a topic. The zero Version is a topic never heard of.
+type Version struct {
+	Epoch  string `json:"epoch,omitempty"`
+	Change string `json:"change,omitempty"`
+	Seq    uint64 `json:"seq,omitempty"`
+}
+
+// View is what is known of a topic at one time. It is immutable; its members are in the order of their hosts.
+type View struct {
+	Topic   string
+	Members []Member
+	Version Version
+	// AsOf is when the registry last confirmed the view, by this process's clock.
+	AsOf time.Time
+	// Stale is nil, or why the registry cannot be asked now. Members are then the last known.
+	Stale error
+}
+
+// Err returns nil if the view shows somebody, else the reason that a lookup in it returns.
+func (v *View) Err() error {
+	switch {
+	case len(v.Members) > 0:
+		return nil
+	case v.Stale != nil:
+		return fmt.Errorf("%w: topic %q: %w", ErrUnavailable, v.Topic, v.Stale)
+	case v.Version == Version{}:
+		return fmt.Errorf("%w: %q", ErrUnknownTopic, v.Topic)
+	}
+	return fmt.Errorf("%w for topic %q", ErrNoHosts, v.Topic)
+}
+
+// Pickable returns the members among which a lookup picks: those Up and not held; if there are none, those
+// Up; if none, those Draining; if none, those Failing. Every front uses this one rule.
+func Pickable(members []Member) []*Member {
+	var ranks [4][]*Member
+	for i := range members {
+		m := &members[i]
+		rank := 3
+		switch {
+		case m.State == Up && !m.Held:
+			rank = 0
+		case m.State == Up:
+			rank = 1
+		case m.State == Draining:
+			rank = 2
+		}
+		ranks[rank] = append(ranks[rank], m)
+	}
+	for _, best := range ranks {
+		if len(best) > 0 {
+			return best
+		}
+	}
+	return nil
+}
+
+// Directory says who is registered under a topic, asking the registry each time.
+type Directory interface {
+	// Members returns the live members. A topic with none is a view without members and a nil error;
+	// [ErrUnavailable] means that nobody can tell.
+	Members(ctx context.Context, topic string) (*View, error)
+}
+
+// Watcher follows topics.
+type Watcher interface {
+	Directory
+	// Watch yields the view of a topic: the first within a second, then each newer one. A slow reader gets
+	// the newest and holds up nobody. The sequence ends with ctx only; when the registry fails, the last view
+	// comes again with Stale set.
+	Watch(ctx context.Context, topic string) iter.Seq[*View]
+}

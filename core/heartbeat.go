@@ -1,0 +1,343 @@
+package core
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"sync"
+	"time"
+)
+
+// HeartbeatConfig is how a [HeartbeatMatchMaker] keeps registrations alive. The zero value works.
+type HeartbeatConfig struct {
+	// Freq is the interval between heartbeats, at least 10 ms; 0 means [DefaultFreq]. Each is up to a tenth
+	// early, so that processes do not beat in step.
+	Freq time.Duration
+	// TTL is how long a registration lives without a heartbeat, at least 2 Freq; 0 means 3 Freq.
+	TTL time.Duration
+	// Policy picks the host of a topic key; nil means [Random].
+	Policy Policy
+	// Observe is told every [Event], in the goroutine that met it; nil means silence. It must not block.
+	Observe func(Event)
+}
+
+// Complete fills in the defaults, or returns an [ErrInvalid].
+func (c HeartbeatConfig) Complete() (HeartbeatConfig, error) {
+	if c.Freq == 0 {
+		c.Freq = DefaultFreq
+	}
+	if c.TTL == 0 {
+		c.TTL = DefaultTTLFactor * c.Freq
+	}
+	if c.Freq < 10*time.Millisecond {
+		return c, Invalid("heartbeat freq", c.Freq.String(), "want at least 10ms, or 0 for 5s")
+	}
+	if c.TTL < 2*c.Freq {
+		return c, Invalid("heartbeat ttl", c.TTL.String(),
+			fmt.Sprintf("want at least twice the heartbeat freq of %s, or 0 for three times", c.Freq))
+	}
+	if c.Policy == nil {
+		c.Policy = Random
+	}
+	if c.Observe == nil {
+		c.Observe = func(Event) {}
+	}
+	return c, nil
+}
+
+// longestRound bounds a round of beats whatever the interval is.
+const longestRound = 10 * time.Second
+
+// RoundTimeout is how long one round of beats may take: half the interval, at most 10 s.
+func (c HeartbeatConfig) RoundTimeout() time.Duration { return min(c.Freq/2, longestRound) }
+
+// HeartbeatMatchMaker keeps the registrations of this process alive in a [Backend] and resolves keys from
+// memory: the original's class HeartbeatMatchMakerBase over the hooks of a subclass.
+//
+// What is registered is kept until it is unregistered: each round of heartbeats tells the backend the whole
+// of it again, whatever the backend has lost. A round comes with StartHeartbeat or Run, every Freq; without
+// either, a registration lapses after its TTL. All methods may be called at once.
+type HeartbeatMatchMaker struct {
+	*MatchMaker
+	live    *Live
+	backend Backend
+	config  HeartbeatConfig
+	end     context.CancelFunc // of the watches
+
+	// turn holds one token while somebody writes to the backend. Claims belong to who holds it.
+	turn chan struct{}
+
+	mu       sync.Mutex // never held across I/O
+	table    map[place]*entry
+	sorted   []*entry // of table, by topic and host; nil after a change
+	degraded bool
+	stopLoop func() // nil while no loop runs
+}
+
+// NewHeartbeat returns a matchmaker over b. Close it after use. The error is an [ErrInvalid].
+func NewHeartbeat(b Backend, c HeartbeatConfig) (*HeartbeatMatchMaker, error) {
+	c, err := c.Complete()
+	if err != nil {
+		return nil, err
+	}
+	ctx, end := context.WithCancel(context.Background())
+	live := NewLive(ctx, b, c.Policy)
+	return &HeartbeatMatchMaker{
+		MatchMaker: New(live),
+		live:       live,
+		backend:    b,
+		config:     c,
+		end:        end,
+		turn:       make(chan struct{}, 1),
+		table:      make(map[place]*entry),
+	}, nil
+}
+
+// Live returns the directory in memory that Resolve answers from.
+func (h *HeartbeatMatchMaker) Live() *Live { return h.live }
+
+// Backend returns the registry, for verbs that ask it each time.
+func (h *HeartbeatMatchMaker) Backend() Backend { return h.backend }
+
+// Close ends the heartbeat loop and every watch, and closes the backend if it can be closed. It does not
+// leave: registrations lapse after their TTL. Run leaves.
+func (h *HeartbeatMatchMaker) Close() error {
+	h.StopHeartbeat()
+	h.end()
+	h.live.Wait()
+	if c, ok := h.backend.(io.Closer); ok {
+		return c.Close()
+	}
+	return nil
+}
+
+// Register takes the places over from any older instance and keeps them: the original's register. A
+// registration of this process under the same topic and host is replaced.
+//
+// [ErrInvalid] means that nothing was kept. Any other error means that what could not be done now is kept
+// and tried again by every heartbeat.
+func (h *HeartbeatMatchMaker) Register(ctx context.Context, rs ...Registration) error {
+	for i := range rs {
+		if err := rs[i].Check(); err != nil {
+			return err
+		}
+	}
+	added := h.add(rs)
+	if err := h.take(ctx); err != nil {
+		return fmt.Errorf("register: %w; it is kept, and tried again by every heartbeat", err)
+	}
+	events, err := h.send(ctx, h.backend.BackendRegister, h.current(added, pending))
+	h.give(events)
+	if err == nil {
+		return h.firstStandby(added)
+	}
+	return fmt.Errorf("register: %w; it is kept, and tried again by every heartbeat", err)
+}
+
+// Unregister leaves a place: the original's unregister. If this process holds no registration there, whoever
+// does is removed by name, and its owner is told; [ErrNotRegistered] if nobody does.
+//
+// After any other error a registration of this process is not beaten any more, and every heartbeat tries
+// again to leave.
+func (h *HeartbeatMatchMaker) Unregister(ctx context.Context, topic, host string) error {
+	own := h.leaving(topic, host)
+	if err := h.take(ctx); err != nil {
+		return fmt.Errorf("unregister %s: %w", DirectKey(topic, host), err)
+	}
+	if own == nil {
+		defer h.give(nil)
+		return h.byName(ctx, "unregister", topic, host, h.backend.BackendUnregister)
+	}
+	events, err := h.leave(ctx, h.current([]*entry{own}, leaving))
+	h.give(events)
+	if err != nil {
+		return fmt.Errorf("unregister %s: %w; every heartbeat tries again", DirectKey(topic, host), err)
+	}
+	return nil
+}
+
+// Drain announces that a registration of this process wants no more work. It stays registered.
+// [ErrNotRegistered] if it is not; any other error means that the next heartbeat announces it.
+func (h *HeartbeatMatchMaker) Drain(ctx context.Context, topic, host string) error {
+	own := h.drain(topic, host)
+	if own == nil {
+		return fmt.Errorf("drain %s: %w by this process", DirectKey(topic, host), ErrNotRegistered)
+	}
+	if err := h.take(ctx); err != nil {
+		return fmt.Errorf("drain %s: %w; the next heartbeat announces it", DirectKey(topic, host), err)
+	}
+	events, err := h.send(ctx, h.backend.AckAlive, h.current([]*entry{own}, valid, lost, standingBy))
+	h.give(events)
+	if err != nil {
+		return fmt.Errorf("drain %s: %w; the next heartbeat announces it", DirectKey(topic, host), err)
+	}
+	return nil
+}
+
+// AckAlive renews a live registration of any process for one TTL: the original's ack_alive, called publicly.
+// It creates and adopts nothing; [ErrNotRegistered] if nobody is there.
+func (h *HeartbeatMatchMaker) AckAlive(ctx context.Context, topic, host string) error {
+	return h.byName(ctx, "ack", topic, host, h.backend.AckAlive)
+}
+
+// Expire ends a registration as if its TTL had lapsed: the original's expire. The next heartbeat of a living
+// owner brings it back. [ErrNotRegistered] if nobody is there.
+func (h *HeartbeatMatchMaker) Expire(ctx context.Context, topic, host string) error {
+	if err := checkPlace(topic, host); err != nil {
+		return err
+	}
+	o, err := h.backend.Expire(ctx, topic, host)
+	return named("expire", topic, host, o, err)
+}
+
+// IsAlive asks the backend whether a host is registered under a topic: the original's is_alive.
+func (h *HeartbeatMatchMaker) IsAlive(ctx context.Context, topic, host string) (bool, error) {
+	if err := checkPlace(topic, host); err != nil {
+		return false, err
+	}
+	left, err := h.backend.Remaining(ctx, topic, host)
+	return left > 0, err
+}
+
+func (h *HeartbeatMatchMaker) byName(ctx context.Context, verb, topic, host string, call writing) error {
+	if err := checkPlace(topic, host); err != nil {
+		return err
+	}
+	claim := &Claim{Registration: Registration{Topic: topic, Host: host}}
+	os, err := call(ctx, h.config.TTL, []*Claim{claim})
+	return named(verb, topic, host, os[0], err)
+}
+
+func named(verb, topic, host string, o Outcome, err error) error {
+	if err == nil && o == Absent {
+		err = ErrNotRegistered
+	}
+	if err != nil {
+		return fmt.Errorf("%s %s: %w", verb, DirectKey(topic, host), err)
+	}
+	return nil
+}
+
+func checkPlace(topic, host string) error { return errors.Join(CheckTopic(topic), CheckHost(host)) }
+
+// SendHeartbeats sends one round: it beats every registration, registers what is not registered yet, and
+// leaves what could not be left: the original's send_heartbeats. A nil error means that the backend answered
+// for each.
+func (h *HeartbeatMatchMaker) SendHeartbeats(ctx context.Context) error {
+	if err := h.take(ctx); err != nil {
+		return err
+	}
+	beats, beatErr := h.send(ctx, h.backend.AckAlive, h.due(valid, lost, standingBy))
+	joins, joinErr := h.send(ctx, h.backend.BackendRegister, h.due(pending))
+	leaves, leaveErr := h.leave(ctx, h.due(leaving))
+	err := errors.Join(beatErr, joinErr, leaveErr)
+	events := append(append(beats, joins...), leaves...)
+	h.give(append(events, h.degradation(err)...))
+	return err
+}
+
+// StartHeartbeat begins the loop of rounds, the first at once: the original's start_heartbeat. It returns at
+// once, and does nothing if the loop runs. Only StopHeartbeat, Run's end and Close end the loop.
+func (h *HeartbeatMatchMaker) StartHeartbeat() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.stopLoop != nil {
+		return
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	h.stopLoop = func() {
+		cancel()
+		<-ended
+	}
+	go func() {
+		defer close(ended)
+		h.loop(ctx)
+	}()
+}
+
+// StopHeartbeat ends the loop and returns when it has ended: the original's stop_heartbeat. Registrations
+// lapse after their TTL. It may be called twice, and before StartHeartbeat.
+func (h *HeartbeatMatchMaker) StopHeartbeat() {
+	h.mu.Lock()
+	stop := h.stopLoop
+	h.stopLoop = nil
+	h.mu.Unlock()
+	if stop != nil {
+		stop()
+	}
+}
+
+// leaveTimeout bounds the farewell of Run.
+const leaveTimeout = 5 * time.Second
+
+// Run keeps the registrations alive until ctx ends, then leaves all of them within 5 s. Its error says what
+// could not be left, and lapses.
+func (h *HeartbeatMatchMaker) Run(ctx context.Context) error {
+	h.StartHeartbeat()
+	<-ctx.Done()
+	h.StopHeartbeat()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveTimeout)
+	defer cancel()
+	return h.leaveAll(ctx)
+}
+
+func (h *HeartbeatMatchMaker) leaveAll(ctx context.Context) error {
+	h.allLeaving()
+	var err error
+	for wait := h.config.Freq / 16; ; wait = min(2*wait, time.Second) {
+		if turn := h.take(ctx); turn != nil {
+			return fmt.Errorf("leave: %w", errors.Join(err, turn))
+		}
+		var events []Event
+		events, err = h.leave(ctx, h.due(leaving))
+		h.give(events)
+		if err == nil || !pause(ctx, wait) {
+			return err
+		}
+	}
+}
+
+func (h *HeartbeatMatchMaker) loop(ctx context.Context) {
+	retry := h.config.Freq / 16
+	for {
+		began := time.Now()
+		round, cancel := context.WithTimeout(ctx, h.config.RoundTimeout())
+		err := h.SendHeartbeats(round)
+		cancel()
+		next := h.config.Freq
+		if err != nil { // try again soon, then less and less often, never later than the next round
+			next, retry = retry, min(2*retry, h.config.Freq)
+		} else {
+			retry = h.config.Freq / 16
+		}
+		if err == nil {
+			next -= time.Since(began)
+		}
+		if !pause(ctx, jitter(next)) {
+			return
+		}
+	}
+}
+
+// jitter shortens d by up to a tenth.
+func jitter(d time.Duration) time.Duration {
+	if d <= 0 {
+		return 0
+	}
+	return d - rand.N(d/10+1)
+}
+
+// pause waits for d and says whether ctx is still on.
+func pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return ctx.Err() == nil
+	case <-ctx.Done():
+		return false
+	}
+}

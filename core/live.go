@@ -1,0 +1,197 @@
+package core
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"maps"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Live follows topics and answers lookups in them from memory: without a lock, an allocation or I/O once a
+// topic is known. The first lookup of a topic begins to follow it and waits for its first view. When the
+// registry fails, the last view goes on answering.
+//
+// Live has the [Exchanges] methods and is a [Watcher]: any number of readers of a topic cost one watch. All
+// methods may be called at once.
+type Live struct {
+	ctx    context.Context
+	from   Watcher
+	policy Policy
+	known  atomic.Pointer[map[string]*followed]
+	mu     sync.Mutex // for adding to known
+	going  sync.WaitGroup
+}
+
+// followed is one topic: the views for those who watch, and the newest of them made ready for lookups.
+type followed struct {
+	feed Feed
+	now  atomic.Pointer[prepared]
+}
+
+// prepared is a view with everything a lookup needs laid out beforehand.
+type prepared struct {
+	view   *View
+	none   error
+	all    []Route        // of each member
+	byHost map[string]int // into all
+	picked []Route        // of each pickable member
+	pick   Pick
+}
+
+// NewLive follows topics of from until ctx ends, and picks by p; nil is [Random].
+func NewLive(ctx context.Context, from Watcher, p Policy) *Live {
+	if p == nil {
+		p = Random
+	}
+	l := &Live{ctx: ctx, from: from, policy: p}
+	l.known.Store(&map[string]*followed{})
+	return l
+}
+
+// Wait returns when every watch has ended after the end of ctx.
+func (l *Live) Wait() { l.going.Wait() }
+
+// TopicExchange answers one of the topic's pickable members, by the policy.
+func (l *Live) TopicExchange(ctx context.Context, key string) ([]Route, error) {
+	p, err := l.lookup(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	if p.none != nil {
+		return nil, p.none
+	}
+	i := p.pick(ctx)
+	return p.picked[i : i+1 : i+1], nil
+}
+
+// FanoutExchange answers every member of the fanout key's topic.
+func (l *Live) FanoutExchange(ctx context.Context, key string) ([]Route, error) {
+	topic, ok := FanoutTopic(key)
+	if !ok {
+		return nil, Invalid("key", key, "a fanout exchange wants fanout~topic")
+	}
+	p, err := l.lookup(ctx, topic)
+	if err != nil {
+		return nil, err
+	}
+	return p.all, p.none
+}
+
+// DirectExchange answers the host that the key names, with its Member where the topic's view shows it. It
+// never checks liveness, so a registry that cannot be asked does not fail it.
+func (l *Live) DirectExchange(ctx context.Context, key string) ([]Route, error) {
+	topic, host, ok := SplitDirect(key)
+	if !ok {
+		return nil, Invalid("key", key, "a direct exchange wants topic.host")
+	}
+	if p, err := l.lookup(ctx, topic); err == nil {
+		if i, found := p.byHost[host]; found {
+			return p.all[i : i+1 : i+1], nil
+		}
+	}
+	return DirectExchange(ctx, key)
+}
+
+// Members returns the newest view; if the topic was not followed, it is from now on. The view may be stale,
+// and says so.
+func (l *Live) Members(ctx context.Context, topic string) (*View, error) {
+	p, err := l.lookup(ctx, topic)
+	if err != nil {
+		return nil, err
+	}
+	return p.view, nil
+}
+
+// Watch yields the views of a topic, as [Watcher] says.
+func (l *Live) Watch(ctx context.Context, topic string) iter.Seq[*View] {
+	return l.follow(topic).feed.Views(ctx)
+}
+
+func (l *Live) lookup(ctx context.Context, topic string) (*prepared, error) {
+	t := (*l.known.Load())[topic]
+	if t == nil {
+		if CheckTopic(topic) != nil { // nobody can be there
+			return nil, fmt.Errorf("%w: %q", ErrUnknownTopic, topic)
+		}
+		t = l.follow(topic)
+	}
+	if p := t.now.Load(); p != nil {
+		return p, nil
+	}
+	for range t.feed.Views(ctx) {
+		break
+	}
+	if p := t.now.Load(); p != nil {
+		return p, nil
+	}
+	return nil, fmt.Errorf("%w: topic %q: %w", ErrUnavailable, topic, context.Cause(ctx))
+}
+
+// follow begins to follow a topic, unless it is followed.
+func (l *Live) follow(topic string) *followed {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	known := *l.known.Load()
+	if t := known[topic]; t != nil {
+		return t
+	}
+	t := new(followed)
+	grown := maps.Clone(known)
+	grown[topic] = t
+	l.known.Store(&grown)
+	if l.ctx.Err() != nil {
+		t.show(&View{Topic: topic, AsOf: time.Now(), Stale: context.Cause(l.ctx)}, l.policy)
+		return t
+	}
+	l.going.Go(func() {
+		for v := range l.from.Watch(l.ctx, topic) {
+			t.show(v, l.policy)
+		}
+	})
+	return t
+}
+
+// show makes v the newest view. A view that differs in nothing a pick depends on keeps its pick, so that a
+// round robin goes on where it was.
+func (t *followed) show(v *View, policy Policy) {
+	p := prepare(v, policy)
+	if old := t.now.Load(); old != nil && samePlaces(old.picked, p.picked) {
+		p.pick = old.pick
+	}
+	t.now.Store(p)
+	t.feed.Set(v)
+}
+
+func samePlaces(a, b []Route) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		x, y := a[i].Member, b[i].Member
+		if x.Host != y.Host || x.Weight != y.Weight || x.Zone != y.Zone {
+			return false
+		}
+	}
+	return true
+}
+
+func prepare(v *View, policy Policy) *prepared {
+	p := &prepared{view: v, none: v.Err(), byHost: make(map[string]int, len(v.Members))}
+	for i := range v.Members {
+		m := &v.Members[i]
+		p.all = append(p.all, Route{DirectKey(m.Topic, m.Host), m.Host, m})
+		p.byHost[m.Host] = i
+	}
+	p.all = p.all[:len(p.all):len(p.all)]
+	among := Pickable(v.Members)
+	for _, m := range among {
+		p.picked = append(p.picked, p.all[p.byHost[m.Host]])
+	}
+	if len(among) > 0 {
+		p.pick = policy(among)
+	}
+	return p
+}

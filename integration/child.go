@@ -40,12 +40,19 @@ func (c *child) kill() {
 
 // killAll ends the process and all of its group that are left.
 func (c *child) killAll() {
-	select {
-	case <-c.ended:
-	default:
+	if !c.hasEnded() {
 		_ = syscall.Kill(-c.pid(), syscall.SIGKILL)
 	}
 	c.kill()
+}
+
+func (c *child) hasEnded() bool {
+	select {
+	case <-c.ended:
+		return true
+	default:
+		return false
+	}
 }
 
 func (c *child) endsWithin(d time.Duration) bool {

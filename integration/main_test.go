@@ -7,4 +7,7 @@ import (
 	"github.com/redismm/matchmaker/integration"
 )
 
+// root is the module's folder, seen from the tests.
+const root = ".."
+
 func TestMain(m *testing.M) { os.Exit(integration.Main(m)) }

@@ -117,7 +117,7 @@ func (p *Process) Signal(s syscall.Signal) {
 }
 
 // Ended says whether the process has ended.
-func (p *Process) Ended() bool { return p.child.endsWithin(0) }
+func (p *Process) Ended() bool { return p.child.hasEnded() }
 
 // Wait waits for the end of the process and returns its exit code, or 128 plus the signal that ended it. The
 // test ends if that takes longer than d.

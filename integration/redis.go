@@ -41,9 +41,13 @@ const startTimeout = 10 * time.Second
 // "maxmemory 10mb" or "requirepass secret"; what the server was told is kept on disk, so that Restart finds
 // it even after a Kill.
 //
-// Without a redis-server to start, the test is skipped; where the variable CI is true, it fails.
+// Without a redis-server to start, and under go test -short, the test is skipped; without one where the
+// variable CI is true, it fails.
 func StartRedis(t testing.TB, options ...string) *Redis {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("starts a redis-server: not with -short")
+	}
 	binary := redisServer(t)
 	r := &Redis{t: t, dir: t.TempDir()}
 	r.args = []string{binary, "--bind", "127.0.0.1", "--dir", r.dir, "--save", "", "--appendonly", "yes",

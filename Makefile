@@ -1,0 +1,54 @@
+# `make` lists the targets. What runs in CI is `make setup ci`, and nothing else.
+
+FUZZTIME  ?= 10s
+BENCHTIME ?= 1s
+RACE      ?= -race
+STAGE      = STAGES=bin/stages .ci/stage
+
+# The packages whose tests start a redis-server.
+REDIS_PACKAGES = $(shell go list -f '{{.ImportPath}} {{.Name}} {{.TestImports}} {{.XTestImports}}' ./... \
+	| awk '/matchmaker\/integration/ {print $$1}')
+
+.DEFAULT_GOAL = help
+.PHONY: help setup build test lint integration fuzz bench ci
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## install what the tests need beside Go: redis-server, a C compiler
+	@.ci/setup
+
+build: ## build bin/matchmaker, a static binary
+	CGO_ENABLED=0 go build -trimpath -o bin/matchmaker ./cmd/matchmaker
+
+test: ## run the tests that need nothing but Go, with the race detector
+	go test $(RACE) -short ./...
+
+lint: ## check format, go vet, staticcheck, and who may import whom
+	@test -z "$$(gofmt -l .)" || { echo "not formatted, run gofmt -w:"; gofmt -l .; exit 1; }
+	go vet ./...
+	go tool -modfile=tools/go.mod staticcheck ./...
+	go test -run '^TestImports' ./integration
+
+integration: ## run the tests against a real redis-server, with real processes; a missing one fails
+	CI=true go test $(RACE) -count=1 -timeout 10m $(REDIS_PACKAGES)
+
+fuzz: ## run each fuzz test for FUZZTIME (10s)
+	@grep -rnoE --include='*_test.go' '^func Fuzz[A-Za-z0-9_]+' . | sed -E 's|^(.*)/[^/]*:[0-9]+:func (.*)|\1 \2|' | sort -u | \
+	while read -r dir name; do \
+		echo "go test -run '^$$' -fuzz '^$$name\$$' -fuzztime $(FUZZTIME) $$dir"; \
+		go test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) "$$dir" || exit 1; \
+	done
+
+bench: ## run the benchmarks, each for BENCHTIME (1s)
+	go test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./...
+
+ci: ## run every stage, each with its time and its budget
+	@mkdir -p bin && rm -f bin/stages
+	@$(STAGE) build 180 $(MAKE) --no-print-directory build
+	@$(STAGE) lint 240 $(MAKE) --no-print-directory lint
+	@$(STAGE) fuzz 180 $(MAKE) --no-print-directory fuzz FUZZTIME=3s
+	@$(STAGE) bench 120 $(MAKE) --no-print-directory bench BENCHTIME=1x
+	@$(STAGE) test 240 $(MAKE) --no-print-directory test
+	@$(STAGE) integration 240 $(MAKE) --no-print-directory integration
+	@echo "==> all stages passed:" && cat bin/stages

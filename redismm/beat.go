@@ -1,0 +1,233 @@
+package redismm
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/redismm/matchmaker/core"
+)
+
+// newNonce returns an id for one sending of a script. It becomes the id of the change that it makes.
+func newNonce() string { return rand.Text() }
+
+// version is the state of a topic as a script returned it.
+type version struct{ epoch, seq, change, n string }
+
+// memo is what the store keeps with a claim.
+type memo struct {
+	record string
+	state  core.State // that record tells
+	rev    uint64     // of record; 1 at first, 1 more with each change
+	// acked is the topic's version when rev was last written or confirmed by a whole upsert, sent at; nil
+	// when that cannot be relied on any more.
+	acked   *version
+	sent    time.Time
+	standby bool
+}
+
+func memoOf(c *core.Claim) *memo {
+	m, ok := c.Memo.(*memo)
+	if !ok {
+		m = &memo{record: encodeRecord(&c.Registration, c.State), state: c.State, rev: 1}
+		c.Memo = m
+	}
+	if m.state != c.State {
+		m.record, m.state, m.acked = encodeRecord(&c.Registration, c.State), c.State, nil
+		m.rev++
+	}
+	return m
+}
+
+func standsBy(c *core.Claim) bool { return memoOf(c).standby }
+
+// wholeEvery is how often at least the whole registration is told, whatever Redis says has not changed.
+const wholeEvery = time.Minute
+
+// beat upserts claims, or touches them where nothing has changed since their last upsert. Claims that stand
+// by are in batches of their own, so that they do not keep their neighbours from being touched.
+//
+// A claim without stamp could draw none, and failed says why; it stays Unknown.
+func (s *Store) beat(ctx context.Context, ttl time.Duration, claims []*core.Claim, failed error) ([]core.Outcome, error) {
+	out := make([]core.Outcome, len(claims))
+	work := make([]*core.Claim, 0, len(claims))
+	at := make([]int, 0, len(claims))
+	for i, c := range claims {
+		if stamped(c) {
+			work, at = append(work, c), append(at, i)
+		}
+	}
+	bs := batches(work, standsBy)
+	rest := s.touch(ctx, ttl, bs, func(b *batch) {
+		for _, i := range b.at {
+			out[at[i]] = core.Kept
+		}
+	})
+	rest = s.upsert(ctx, ttl, rest, out, at, &failed)
+	if len(rest) > 0 { // late: its replies told Redis's time; once more
+		for _, b := range s.upsert(ctx, ttl, rest, out, at, &failed) {
+			failed = fmt.Errorf("%w: redis at %s executes too late", core.ErrUnavailable, s.addr)
+			b.forget()
+		}
+	}
+	s.tend(bs)
+	return out, failed
+}
+
+// tend tells the sweeper how many members of each topic are kept from here.
+func (s *Store) tend(bs []*batch) {
+	mine, all := make(map[string]int), make(map[string]int)
+	for _, b := range bs {
+		for _, c := range b.claims {
+			if v := memoOf(c).acked; v != nil {
+				mine[b.topic]++
+				all[b.topic], _ = strconv.Atoi(v.n)
+			}
+		}
+	}
+	for topic, n := range mine {
+		s.sweeps.tend(topic, n, all[topic])
+	}
+}
+
+// touchable returns the version at which every claim of b was acknowledged whole, or nil.
+func (b *batch) touchable(now time.Time) *version {
+	var at *version
+	for _, c := range b.claims {
+		m := memoOf(c)
+		if m.acked == nil || m.standby || now.Sub(m.sent) >= wholeEvery || (at != nil && m.acked != at && *m.acked != *at) {
+			return nil
+		}
+		at = m.acked
+	}
+	return at
+}
+
+func (b *batch) forget() {
+	for _, c := range b.claims {
+		memoOf(c).acked = nil
+	}
+}
+
+// touch beats the batches of which nothing has changed, and returns the others.
+func (s *Store) touch(ctx context.Context, ttl time.Duration, bs []*batch, kept func(*batch)) []*batch {
+	var rest, quick []*batch
+	var calls []*call
+	now := time.Now()
+	notAfter, known := s.clock.notAfter(ctx, s.config.RoundTimeout())
+	for _, b := range bs {
+		v := b.touchable(now)
+		if v == nil || !known {
+			rest = append(rest, b)
+			continue
+		}
+		quick = append(quick, b)
+		calls = append(calls, &call{script: touchScript, keys: s.topicKeys(b.topic, b.hosts()...),
+			args: []any{ttl.Milliseconds(), s.life(), notAfter, v.epoch, v.seq, v.change, v.n}})
+	}
+	s.inPipelines(ctx, calls)
+	for i, b := range quick {
+		if calls[i].err == nil && calls[i].reply == int64(1) {
+			kept(b)
+			continue
+		}
+		b.forget()
+		rest = append(rest, b)
+	}
+	return rest
+}
+
+// upsert tells whole batches, fills in their outcomes, and returns the batches that came late.
+func (s *Store) upsert(ctx context.Context, ttl time.Duration, bs []*batch, out []core.Outcome, at []int, failed *error) []*batch {
+	if len(bs) == 0 {
+		return nil
+	}
+	sent := time.Now()
+	notAfter, known := s.clock.notAfter(ctx, s.config.RoundTimeout())
+	if !known {
+		notAfter = 0 // late at once: the reply tells the time
+	}
+	calls := make([]*call, len(bs))
+	for i, b := range bs {
+		calls[i] = s.upsertCall(b, ttl, notAfter)
+	}
+	s.inPipelines(ctx, calls)
+	var late []*batch
+	var names []any
+	for i, b := range bs {
+		words, err := texts(calls[i].reply)
+		if calls[i].err != nil {
+			err = calls[i].err
+		}
+		if err != nil {
+			*failed = s.unavailable(err)
+			b.forget()
+			continue
+		}
+		s.hear(words[0])
+		if words[1] == "late" {
+			late = append(late, b)
+			continue
+		}
+		names = append(names, b.topic)
+		v := &version{words[1], words[2], words[3], words[4]}
+		for j, c := range b.claims {
+			o, err := s.acknowledge(c, words[5+j], v, sent)
+			out[at[b.at[j]]] = o
+			if err != nil {
+				*failed = err
+			}
+		}
+	}
+	if len(names) > 0 { // for listings; best effort
+		pipe := s.write.Pipeline()
+		pipe.SAdd(ctx, s.keys.topics(), names...)
+		pipe.PExpire(ctx, s.keys.topics(), life)
+		pipe.Exec(ctx)
+	}
+	return late
+}
+
+func (s *Store) upsertCall(b *batch, ttl time.Duration, notAfter int64) *call {
+	args := make([]any, 0, 5+4*len(b.claims))
+	args = append(args, ttl.Milliseconds(), s.life(), notAfter, newNonce(), s.keys.channel(b.topic))
+	for _, c := range b.claims {
+		m := memoOf(c)
+		args = append(args, c.Host, c.Instance, m.rev, m.record)
+	}
+	return &call{script: upsertScript, keys: s.topicKeys(b.topic, b.hosts()...), args: args}
+}
+
+// acknowledge notes what an upsert answered for one claim.
+func (s *Store) acknowledge(c *core.Claim, word string, v *version, sent time.Time) (core.Outcome, error) {
+	m := memoOf(c)
+	word, text, _ := strings.Cut(word, " ")
+	m.acked, m.sent, m.standby = v, sent, false
+	switch word {
+	case "ok":
+		return core.Kept, nil
+	case "joined":
+		return core.Joined, nil
+	case "replaced":
+		return core.Replaced, nil
+	case "updated":
+		return core.Changed, nil
+	}
+	m.acked = nil
+	switch word {
+	case "left":
+		return core.Left, nil
+	case "superseded":
+		m.standby = true
+		c.Holder = nil
+		if v, err := parseValue(text); err == nil {
+			holder := v.member(c.Topic, c.Host)
+			c.Holder = &holder
+		}
+		return core.Superseded, nil
+	}
+	return core.Unknown, s.refused(c, text)
+}

@@ -1,0 +1,190 @@
+package redismm
+
+import (
+	"context"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// ear is the one subscription connection of a store. It hands messages to the followers of their channels,
+// and tells them when some may have been lost.
+type ear struct {
+	client *redis.Client
+	quiet  time.Duration // after which a connection that says nothing is replaced
+	ctx    context.Context
+	end    context.CancelFunc
+	going  sync.WaitGroup
+	pings  atomic.Uint64
+
+	turn chan struct{} // one subscribes or unsubscribes at a time, in the order of topics
+
+	mu     sync.Mutex
+	open   *redis.PubSub // nil while nobody listens
+	topics map[string]*follower
+	waits  map[string]chan struct{} // by ping
+}
+
+func newEar(s *Store) *ear {
+	ctx, end := context.WithCancel(context.Background())
+	return &ear{client: s.read, quiet: 2 * s.config.Freq, ctx: ctx, end: end,
+		turn: make(chan struct{}, 1), topics: make(map[string]*follower), waits: make(map[string]chan struct{})}
+}
+
+// listen begins to hand the messages of a channel to f.
+func (e *ear) listen(channel string, f *follower) {
+	e.turn <- struct{}{}
+	defer func() { <-e.turn }()
+	e.mu.Lock()
+	e.topics[channel] = f
+	sub := e.open
+	if sub == nil {
+		sub = e.client.Subscribe(e.ctx)
+		e.open = sub
+		e.going.Go(e.hearAll)
+	}
+	e.mu.Unlock()
+	ctx, cancel := context.WithTimeout(f.ctx, time.Second)
+	defer cancel()
+	sub.Subscribe(ctx, channel) // if it fails, the next connection subscribes
+}
+
+// ignore ends it, unless another follower listens to the channel by now.
+func (e *ear) ignore(channel string, f *follower) {
+	e.turn <- struct{}{}
+	defer func() { <-e.turn }()
+	e.mu.Lock()
+	other := e.topics[channel] != f
+	if !other {
+		delete(e.topics, channel)
+	}
+	sub := e.open
+	e.mu.Unlock()
+	if other {
+		return
+	}
+	ctx, cancel := context.WithTimeout(e.ctx, time.Second)
+	defer cancel()
+	sub.Unsubscribe(ctx, channel)
+}
+
+// hearAll receives until the ear is closed. A connection that fails, or says nothing though it is pinged, is
+// replaced, and everybody reads again.
+func (e *ear) hearAll() {
+	for e.ctx.Err() == nil {
+		e.mu.Lock()
+		sub := e.open
+		e.mu.Unlock()
+		asked := false
+		for {
+			got, err := sub.ReceiveTimeout(e.ctx, e.quiet)
+			if err != nil && !asked && isTimeout(err) {
+				asked = true
+				if sub.Ping(e.ctx, "quiet") == nil {
+					continue
+				}
+			}
+			if err != nil {
+				break
+			}
+			asked = false
+			e.hear(got)
+		}
+		e.replace(sub)
+	}
+}
+
+func isTimeout(err error) bool {
+	t, ok := err.(interface{ Timeout() bool })
+	return ok && t.Timeout()
+}
+
+func (e *ear) hear(got any) {
+	switch got := got.(type) {
+	case *redis.Message:
+		if f := e.follower(got.Channel); f != nil {
+			f.message(got.Payload)
+		}
+	case *redis.Subscription:
+		if f := e.follower(got.Channel); f != nil && got.Kind == "subscribe" {
+			f.subscribed()
+		}
+	case *redis.Pong:
+		e.mu.Lock()
+		wait := e.waits[got.Payload]
+		delete(e.waits, got.Payload)
+		e.mu.Unlock()
+		if wait != nil {
+			close(wait)
+		}
+	}
+}
+
+func (e *ear) follower(channel string) *follower {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.topics[channel]
+}
+
+// replace opens a new connection for every channel.
+func (e *ear) replace(old *redis.PubSub) {
+	old.Close()
+	timer := time.NewTimer(e.quiet / 20)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-e.ctx.Done():
+		return
+	}
+	sub := e.client.Subscribe(e.ctx)
+	e.mu.Lock()
+	e.open = sub
+	channels := make([]string, 0, len(e.topics))
+	for c, f := range e.topics {
+		channels = append(channels, c)
+		f.deaf()
+	}
+	e.mu.Unlock()
+	if len(channels) > 0 {
+		ctx, cancel := context.WithTimeout(e.ctx, time.Second)
+		defer cancel()
+		sub.Subscribe(ctx, channels...)
+	}
+}
+
+// caughtUp returns when everything that was published before the call has been handed over.
+func (e *ear) caughtUp(ctx context.Context) error {
+	ping := strconv.FormatUint(e.pings.Add(1), 10)
+	wait := make(chan struct{})
+	e.mu.Lock()
+	e.waits[ping] = wait
+	sub := e.open
+	e.mu.Unlock()
+	defer func() {
+		e.mu.Lock()
+		delete(e.waits, ping)
+		e.mu.Unlock()
+	}()
+	if err := sub.Ping(ctx, ping); err != nil {
+		return err
+	}
+	select {
+	case <-wait:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// stop ends the subscription; going tells when nothing listens any more.
+func (e *ear) stop() {
+	e.end()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.open != nil {
+		e.open.Close()
+	}
+}

@@ -1,0 +1,13 @@
+-- Ends a registration as if its TTL had lapsed and a sweep had found it. A living owner is back with its next beat.
+-- KEYS    set version liveness
+-- ARGV    life nonce channel host
+-- returns left, or absent
+
+local t = topic()
+local value = read()[1]
+if kind(value) ~= 'L' then return 'absent' end
+renew(ARGV[1])
+redis.call('SREM', KEYS[1], ARGV[4])
+redis.call('DEL', KEYS[3])
+step(t, { { 'expired', ARGV[4], stamp(value) } }, ARGV[1], ARGV[2], ARGV[3])
+return 'left'

@@ -1,0 +1,66 @@
+-- Shared by every script that writes; put before each when it is loaded.
+-- KEYS[1] is always the topic's set of hosts, KEYS[2] its version, a hash:
+--   l layout   e epoch   s sequence number   c change id   n size of the set after the change
+-- A liveness key holds 'kind stamp rev record'; the stamp has a fixed width.
+--   L stamp rev record   lives          T stamp 0   has left          T stamp 0 name   removed by name
+
+local LAYOUT = '1'
+
+local function whole(n) return string.format('%.0f', n) end
+
+-- now is the server's time in microseconds.
+local function now()
+  local t = redis.call('TIME')
+  return tonumber(t[1]) * 1000000 + tonumber(t[2])
+end
+
+-- topic reads the version and the size of the set.
+local function topic()
+  local v = redis.call('HMGET', KEYS[2], 'l', 'e', 's', 'c', 'n')
+  if v[1] and v[1] ~= LAYOUT then
+    error('MMLAYOUT ' .. KEYS[2] .. ' has layout ' .. v[1] .. ', this release writes layout ' .. LAYOUT)
+  end
+  return { epoch = v[2], seq = tonumber(v[3]), change = v[4], n = tonumber(v[5]), card = redis.call('SCARD', KEYS[1]) }
+end
+
+-- lost says whether the version, or a part of the set, is gone.
+local function lost(t) return not (t.epoch and t.seq and t.change) or t.n ~= t.card end
+
+-- read returns the values of the liveness keys from KEYS[3] on; a key of another type has 'X'.
+local function read()
+  local values = redis.call('MGET', unpack(KEYS, 3))
+  for i = 1, #KEYS - 2 do
+    if not values[i] and redis.call('EXISTS', KEYS[i + 2]) == 1 then values[i] = 'X' end
+  end
+  return values
+end
+
+local function kind(value) return value and string.sub(value, 1, 1) end
+local function stamp(value) return string.sub(value, 3, 51) end
+local function rest(value) return string.sub(value, 53) end
+
+-- renew keeps set and version for another life. It comes first: a script that has written may go on
+-- writing when Redis is full.
+local function renew(life)
+  redis.call('PEXPIRE', KEYS[1], life)
+  redis.call('PEXPIRE', KEYS[2], life)
+end
+
+local MESSAGE = 65536
+
+-- step makes the changes one step of the version and tells the watchers. A change is
+-- { what, host, stamp, rev, record }; too many for one message are left out, and watchers read.
+local function step(t, changes, life, nonce, channel)
+  local previous = t.change or ''
+  if lost(t) then t.epoch, t.seq, previous = nonce, 0, '' end
+  t.seq, t.change, t.n = t.seq + 1, nonce, redis.call('SCARD', KEYS[1])
+  redis.call('HSET', KEYS[2], 'l', LAYOUT, 'e', t.epoch, 's', whole(t.seq), 'c', t.change, 'n', t.n)
+  renew(life)
+  local size = 0
+  for _, change in ipairs(changes) do
+    for _, part in ipairs(change) do size = size + #part end
+  end
+  local message = { e = t.epoch, s = whole(t.seq), c = t.change, p = previous, n = whole(t.n) }
+  if #changes > 0 and size <= MESSAGE then message.o = changes end
+  redis.pcall('PUBLISH', channel, cjson.encode(message))
+end

@@ -1,0 +1,135 @@
+package redismm
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"strings"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/maintnotifications"
+
+	"github.com/redismm/matchmaker/core"
+)
+
+// Config is how a registry on Redis is used. The zero value works.
+type Config struct {
+	core.HeartbeatConfig
+	// Prefix begins every key, 1 to 32 of a-z, 0-9 and -; "" means "mm". Registries with different prefixes,
+	// or in different databases, do not see each other.
+	Prefix string
+}
+
+// Open returns a matchmaker whose registrations are kept in Redis and whose lookups are answered from
+// memory. The DSN is a URL as go-redis parses it, pool options included: redis://user:password@host:port/db,
+// rediss:// for TLS, unix://path. Close the matchmaker after use.
+//
+// Redis need not be there: nothing is sent before the first call, and what cannot be told now is tried
+// again by every heartbeat. The error is a [core.ErrInvalid].
+func Open(_ context.Context, dsn string, c Config) (*core.HeartbeatMatchMaker, error) {
+	s, err := OpenStore(dsn, c)
+	if err != nil {
+		return nil, err
+	}
+	return core.NewHeartbeat(s, s.config.HeartbeatConfig)
+}
+
+// OpenStore returns a store over clients of its own. Close it after use. The DSN is as for [Open].
+func OpenStore(dsn string, c Config) (*Store, error) {
+	options, err := parseDSN(dsn)
+	if err != nil {
+		return nil, err
+	}
+	client := redis.NewClient(options)
+	s, err := NewStore(client, c)
+	if err != nil {
+		client.Close()
+		return nil, err
+	}
+	s.owned = client
+	return s, nil
+}
+
+// parseDSN reads a URL. Its errors never show a password.
+func parseDSN(dsn string) (*redis.Options, error) {
+	scheme, _, _ := strings.Cut(dsn, ":")
+	switch scheme {
+	case "redis", "rediss", "unix":
+	case "redis+sentinel", "rediss+sentinel", "sentinel", "redis+cluster", "rediss+cluster", "cluster":
+		return nil, core.Invalid("redis url", scheme+"://…", "Sentinel and Cluster are not supported yet; want redis://, rediss:// or unix://")
+	default:
+		return nil, core.Invalid("redis url", scheme+":…", "want redis://host:port/db, rediss:// or unix://path")
+	}
+	options, err := redis.ParseURL(dsn)
+	if err != nil {
+		return nil, core.Invalid("redis url", redact(dsn), "want redis://user:password@host:port/db?option=value: "+why(err, dsn))
+	}
+	options.ContextTimeoutEnabled = true
+	options.DisableIdentity = true
+	options.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
+	return options, nil
+}
+
+// redact returns a DSN without its password; one that is no URL is shown by its scheme alone.
+func redact(dsn string) string {
+	u, err := url.Parse(dsn)
+	if err != nil {
+		scheme, _, _ := strings.Cut(dsn, ":")
+		return scheme + "://…"
+	}
+	q := u.Query()
+	if q.Has("password") {
+		q.Set("password", "xxxxx")
+		u.RawQuery = q.Encode()
+	}
+	return u.Redacted()
+}
+
+// why returns the reason of a parse error unless it quotes the DSN.
+func why(err error, dsn string) string {
+	if u, ok := err.(*url.Error); ok {
+		err = u.Err
+	}
+	if text := err.Error(); !strings.Contains(text, dsn) && !strings.Contains(text, "invalid userinfo") {
+		return text
+	}
+	return "it is no URL"
+}
+
+// NewStore returns a store over the user's client, a *[redis.Client] whose ContextTimeoutEnabled is set:
+// without it a call would outlive its context. The store makes a second client of the same options for its
+// beats, with a small pool and without retries, because a repeated beat must not be mistaken for a new one.
+// Close closes that, not the user's.
+func NewStore(client redis.UniversalClient, c Config) (*Store, error) {
+	single, ok := client.(*redis.Client)
+	if !ok {
+		return nil, core.Invalid("client", fmt.Sprintf("%T", client), "want a *redis.Client; others are not supported yet")
+	}
+	options := *single.Options()
+	if !options.ContextTimeoutEnabled {
+		return nil, core.Invalid("client option ContextTimeoutEnabled", "false", "want true, so that calls end with their context")
+	}
+	heartbeat, err := c.HeartbeatConfig.Complete()
+	if err != nil {
+		return nil, err
+	}
+	c.HeartbeatConfig = heartbeat
+	k, err := newKeys(c.Prefix, options.DB)
+	if err != nil {
+		return nil, err
+	}
+	addr := options.Addr
+	options.MaxRetries = -1
+	options.PoolSize, options.MinIdleConns, options.MaxIdleConns = 4, 0, 0
+	s := &Store{
+		config:  c,
+		keys:    k,
+		addr:    addr,
+		read:    single,
+		write:   redis.NewClient(&options),
+		follows: make(map[string]*follower),
+	}
+	s.ear = newEar(s)
+	s.sweeps = newSweeper(s)
+	return s, nil
+}

@@ -1,0 +1,199 @@
+package redismm
+
+import (
+	"maps"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/redismm/matchmaker/core"
+)
+
+// picture is what a watcher believes of a topic: the rules by which members come into a view and leave it.
+// It does no I/O and knows no clock; one goroutine owns it.
+//
+// A member leaves only by a leave or an expiry that names its stamp or a newer one, or after a TTL in which
+// this watcher looked and did not find it. Any other absence holds it: Redis may have lost it.
+type picture struct {
+	topic   string
+	ttl     time.Duration
+	version version
+	synced  bool // a snapshot was taken, and every message since applied
+	doubt   bool // the last snapshot showed something that may not last: read again at each poll
+	members map[string]*seen
+	drains  map[string]string
+	time    int64 // Redis's, of the last snapshot
+}
+
+// seen is a member as it was last seen alive.
+type seen struct {
+	member core.Member
+	rev    uint64
+	held   bool
+	fresh  bool          // held since the last poll: not counted yet
+	absent time.Duration // while held: how long this watcher has looked and not found it
+}
+
+func newPicture(topic string, ttl time.Duration) *picture {
+	return &picture{topic: topic, ttl: ttl, members: make(map[string]*seen), drains: make(map[string]string)}
+}
+
+// hosts returns whom the picture shows.
+func (p *picture) hosts() []string { return slices.Collect(maps.Keys(p.members)) }
+
+// look takes a snapshot in. It covers the picture's own hosts beside those of the set.
+func (p *picture) look(s *snapshot) {
+	p.doubt = !s.whole() && !(s.unknown() && len(p.members) == 0)
+	listed := make(map[string]bool, len(s.hosts))
+	for _, h := range s.hosts {
+		listed[h] = true
+		if v := s.values[h]; v.kind == live {
+			p.up(h, v)
+		} else {
+			p.doubt = true
+		}
+	}
+	for h, m := range p.members {
+		v := s.values[h]
+		switch {
+		case listed[h] && v.kind == live: // seen above
+		case v.kind == tombstone && v.stamp >= m.member.Instance:
+			delete(p.members, h)
+		case m.held && m.absent >= p.ttl:
+			delete(p.members, h)
+		default:
+			m.hold()
+		}
+	}
+	p.drains, p.time = s.drains, s.time
+	p.version, p.synced = s.version, true
+	p.settle()
+}
+
+// settle: a picture with held members is in doubt.
+func (p *picture) settle() {
+	for _, m := range p.members {
+		p.doubt = p.doubt || m.held
+	}
+}
+
+// up shows a live registration, unless a newer one is shown: then that is held.
+func (p *picture) up(host string, v value) {
+	m := p.members[host]
+	switch {
+	case m != nil && v.stamp < m.member.Instance && m.absent < p.ttl:
+		m.hold()
+	case m != nil && v.stamp == m.member.Instance && v.rev < m.rev: // an older record of the same
+		m.held, m.fresh, m.absent = false, false, 0
+	default:
+		p.members[host] = &seen{member: v.member(p.topic, host), rev: v.rev}
+	}
+}
+
+func (m *seen) hold() {
+	if !m.held {
+		m.held, m.fresh, m.absent = true, true, 0
+	}
+}
+
+// reading is what a message leaves to be done.
+type reading uint8
+
+const (
+	applied reading = iota // the picture shows it
+	known                  // it is no news
+	compare                // it does not follow: ask for the version, and read if that is another
+	missing                // it follows, and does not say what changed: read
+)
+
+// hear takes a message in.
+func (p *picture) hear(m *message) reading {
+	for _, c := range m.Changes { // it beat after the hold began, whatever became of it since
+		if s := p.members[at(c, 1)]; c[0] == "up" && s != nil && s.held && s.member.Instance == c[2] {
+			s.absent = 0
+		}
+	}
+	switch {
+	case !p.synced:
+		return compare
+	case m.Change == p.version.change:
+		return known
+	case !m.follows(p.version):
+		return compare
+	case len(m.Changes) == 0:
+		return missing
+	}
+	p.version = m.version()
+	for _, c := range m.Changes {
+		p.apply(c)
+	}
+	p.settle()
+	return applied
+}
+
+func (p *picture) apply(c []string) {
+	host := c[1]
+	m := p.members[host]
+	switch c[0] {
+	case "up":
+		rev, _ := strconv.ParseUint(c[3], 10, 64)
+		p.up(host, value{live, c[2], rev, c[4]})
+	case "left", "expired":
+		if m == nil {
+			return
+		}
+		if c[2] >= m.member.Instance {
+			delete(p.members, host)
+		} else {
+			m.hold()
+		}
+	case "suspect":
+		if m != nil {
+			m.hold()
+		} else {
+			p.doubt = true
+		}
+	case "drain":
+		p.drains = maps.Clone(p.drains)
+		p.drains[host] = c[2] + " " + c[3]
+	}
+}
+
+// pass counts time in which the topic was read and every message published before had been heard.
+func (p *picture) pass(d time.Duration) {
+	for _, m := range p.members {
+		if m.held && !m.fresh {
+			m.absent += d
+		}
+		m.fresh = false
+	}
+}
+
+// holding says whether a member is held.
+func (p *picture) holding() bool {
+	for _, m := range p.members {
+		if m.held {
+			return true
+		}
+	}
+	return false
+}
+
+// view draws the picture, since after its last snapshot.
+func (p *picture) view(asOf time.Time, since time.Duration) *core.View {
+	v := &core.View{Topic: p.topic, Version: p.version.core(), AsOf: asOf}
+	if len(p.members) == 0 {
+		return v
+	}
+	v.Members = make([]core.Member, 0, len(p.members))
+	for _, h := range slices.Sorted(maps.Keys(p.members)) {
+		s := p.members[h]
+		m := s.member
+		m.Held = s.held
+		if m.State == core.Up && drainLeft(p.drains[h], p.time+since.Microseconds()) > 0 {
+			m.State = core.Draining
+		}
+		v.Members = append(v.Members, m)
+	}
+	return v
+}

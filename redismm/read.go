@@ -1,0 +1,269 @@
+package redismm
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/redismm/matchmaker/core"
+)
+
+// snapshot is a topic as Redis showed it at one moment.
+type snapshot struct {
+	time    int64 // Redis's, in microseconds
+	version version
+	hosts   []string          // of the set
+	values  map[string]value  // liveness, by host: of the set and of the others asked for
+	drains  map[string]string // until and reason, by host
+}
+
+// whole says whether the version is there and counts as many hosts as the set has. Otherwise Redis has lost
+// something.
+func (s *snapshot) whole() bool {
+	return s.version.epoch != "" && s.version.n == strconv.Itoa(len(s.hosts))
+}
+
+// unknown says whether the topic was never heard of.
+func (s *snapshot) unknown() bool { return s.version == version{} && len(s.hosts) == 0 }
+
+// snapshot reads a topic, and the liveness of others beside its hosts: in two trips if nothing changed
+// between them, three times at most, else in one script.
+func (s *Store) snapshot(ctx context.Context, c redis.Cmdable, topic string, others []string) (*snapshot, error) {
+	for range 3 {
+		snap, same, err := s.snapshotInTwo(ctx, c, topic, others)
+		if err != nil {
+			return nil, s.unavailable(err)
+		}
+		if same {
+			return snap, nil
+		}
+	}
+	snap, err := s.snapshotInOne(ctx, c, topic, others)
+	return snap, s.unavailable(err)
+}
+
+func (s *Store) snapshotInTwo(ctx context.Context, c redis.Cmdable, topic string, others []string) (*snapshot, bool, error) {
+	pipe := c.Pipeline()
+	before, hosts := s.queueVersion(ctx, pipe, topic), pipe.SMembers(ctx, s.keys.set(topic))
+	drains, now := pipe.HGetAll(ctx, s.keys.drains(topic)), pipe.Time(ctx)
+	if _, err := pipe.Exec(ctx); err != nil {
+		return nil, false, err
+	}
+	snap := &snapshot{time: now.Val().UnixMicro(), version: readVersion(before), hosts: hosts.Val(), drains: drains.Val()}
+	asked := union(snap.hosts, others)
+	if len(asked) == 0 {
+		return snap, true, nil
+	}
+	pipe = c.Pipeline()
+	var found []*redis.SliceCmd
+	for some := range slices.Chunk(asked, 1000) {
+		found = append(found, pipe.MGet(ctx, s.topicKeys(topic, some...)[2:]...))
+	}
+	after := s.queueVersion(ctx, pipe, topic)
+	if _, err := pipe.Exec(ctx); err != nil {
+		return nil, false, err
+	}
+	var texts []any
+	for _, f := range found {
+		texts = append(texts, f.Val()...)
+	}
+	snap.take(asked, texts)
+	// A version that is absent twice has not said that nothing changed.
+	return snap, snap.version == readVersion(after) && (snap.version.epoch != "" || len(snap.hosts) == 0), nil
+}
+
+func (s *Store) queueVersion(ctx context.Context, pipe redis.Pipeliner, topic string) *redis.SliceCmd {
+	return pipe.HMGet(ctx, s.keys.version(topic), "e", "s", "c", "n")
+}
+
+func readVersion(cmd *redis.SliceCmd) version { return versionOf(cmd.Val()) }
+
+func versionOf(fields []any) version {
+	text := func(i int) string {
+		if i >= len(fields) {
+			return ""
+		}
+		s, _ := fields[i].(string)
+		return s
+	}
+	return version{text(0), text(1), text(2), text(3)}
+}
+
+func union(hosts, others []string) []string {
+	if len(others) == 0 {
+		return hosts
+	}
+	all := slices.Concat(hosts, others)
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// take fills in the liveness of hosts. What is not ours counts as absent.
+func (s *snapshot) take(hosts []string, texts []any) {
+	s.values = make(map[string]value, len(hosts))
+	for i, h := range hosts {
+		text, _ := texts[i].(string)
+		if v, err := parseValue(text); err == nil && v.kind != absent {
+			s.values[h] = v
+		}
+	}
+}
+
+func (s *Store) snapshotInOne(ctx context.Context, c redis.Cmdable, topic string, others []string) (*snapshot, error) {
+	args := make([]any, len(others))
+	for i, h := range others {
+		args[i] = h
+	}
+	keys := []string{s.keys.set(topic), s.keys.version(topic), s.keys.drains(topic)}
+	reply, err := one(ctx, c, snapshotScript, keys, args...)
+	if err != nil {
+		return nil, err
+	}
+	parts, ok := reply.([]any)
+	if !ok || len(parts) != 6 {
+		return nil, errReply
+	}
+	fields, _ := parts[1].([]any)
+	drains, err1 := texts(parts[2])
+	hosts, err2 := texts(parts[3])
+	beside, err3 := texts(parts[4])
+	found, ok := parts[5].([]any)
+	if err1 != nil || err2 != nil || err3 != nil || !ok || len(found) != len(hosts)+len(beside) {
+		return nil, errReply
+	}
+	snap := &snapshot{version: versionOf(fields), hosts: hosts, drains: make(map[string]string)}
+	now, _ := parts[0].(string)
+	snap.time, _ = strconv.ParseInt(now, 10, 64)
+	for i := 0; i+1 < len(drains); i += 2 {
+		snap.drains[drains[i]] = drains[i+1]
+	}
+	snap.take(slices.Concat(hosts, beside), found)
+	return snap, nil
+}
+
+// drained returns how long the overlay drains a host from the moment of the snapshot, and why; 0 if it does
+// not.
+func (s *snapshot) drained(host string) time.Duration { return drainLeft(s.drains[host], s.time) }
+
+func drainLeft(drain string, now int64) time.Duration {
+	until, _, _ := strings.Cut(drain, " ")
+	at, err := strconv.ParseInt(until, 10, 64)
+	if err != nil {
+		return 0
+	}
+	return max(0, time.Duration(at-now)*time.Microsecond)
+}
+
+// members returns who of the set lives, in order of the hosts.
+func (s *snapshot) members(topic string) []core.Member {
+	hosts := slices.Sorted(slices.Values(s.hosts))
+	found := make([]core.Member, 0, len(hosts))
+	for _, h := range hosts {
+		if v := s.values[h]; v.kind == live {
+			m := v.member(topic, h)
+			if m.State == core.Up && s.drained(h) > 0 {
+				m.State = core.Draining
+			}
+			found = append(found, m)
+		}
+	}
+	return found
+}
+
+func (v version) core() core.Version {
+	seq, _ := strconv.ParseUint(v.seq, 10, 64)
+	return core.Version{Epoch: v.epoch, Change: v.change, Seq: seq}
+}
+
+// Members returns who lives now, in two round trips. A topic whose index contradicts its version has lost
+// members that are alive: [core.ErrUnavailable], until their next beat.
+func (s *Store) Members(ctx context.Context, topic string) (*core.View, error) {
+	if core.CheckTopic(topic) != nil { // nobody can be there
+		return &core.View{Topic: topic, AsOf: time.Now()}, nil
+	}
+	snap, err := s.snapshot(ctx, s.read, topic, nil)
+	if err != nil {
+		return nil, err
+	}
+	if !snap.whole() && !snap.unknown() {
+		return nil, s.contradiction(topic)
+	}
+	return &core.View{Topic: topic, Members: snap.members(topic), Version: snap.version.core(), AsOf: time.Now()}, nil
+}
+
+func (s *Store) contradiction(topic string) error {
+	return fmt.Errorf("%w: redis at %s has lost a part of topic %q; it is back with the next heartbeats", core.ErrUnavailable, s.addr, topic)
+}
+
+// FanoutExchange answers every live host of the key's topic: the original's RedisFanoutExchange.
+func (s *Store) FanoutExchange(ctx context.Context, key string) ([]core.Route, error) {
+	topic, ok := core.FanoutTopic(key)
+	if !ok {
+		return nil, core.Invalid("key", key, "a fanout exchange wants fanout~topic")
+	}
+	view, err := s.Members(ctx, topic)
+	if err != nil {
+		return nil, err
+	}
+	routes := make([]core.Route, len(view.Members))
+	for i := range view.Members {
+		routes[i] = route(&view.Members[i])
+	}
+	return routes, view.Err()
+}
+
+func route(m *core.Member) core.Route {
+	return core.Route{Key: core.DirectKey(m.Topic, m.Host), Host: m.Host, Member: m}
+}
+
+// DirectExchange answers the host that the key names, with its Member where it lives. It never checks
+// liveness, so a Redis that cannot be asked does not fail it.
+func (s *Store) DirectExchange(ctx context.Context, key string) ([]core.Route, error) {
+	topic, host, ok := core.SplitDirect(key)
+	if ok && core.CheckTopic(topic) == nil && core.CheckHost(host) == nil {
+		pipe := s.read.Pipeline()
+		text, drain, now := pipe.Get(ctx, s.keys.liveness(topic, host)), pipe.HGet(ctx, s.keys.drains(topic), host), pipe.Time(ctx)
+		pipe.Exec(ctx)
+		if v, err := parseValue(text.Val()); err == nil && v.kind == live {
+			m := v.member(topic, host)
+			if m.State == core.Up && drainLeft(drain.Val(), now.Val().UnixMicro()) > 0 {
+				m.State = core.Draining
+			}
+			return []core.Route{route(&m)}, nil
+		}
+	}
+	return core.DirectExchange(ctx, key)
+}
+
+// TopicExchange answers one live host at random, in one round trip: the original's RedisTopicExchange.
+// Where few of the members are up, or Redis refuses the script, it reads the whole topic.
+func (s *Store) TopicExchange(ctx context.Context, key string) ([]core.Route, error) {
+	if core.CheckTopic(key) != nil { // nobody can be there
+		return nil, fmt.Errorf("%w: %q", core.ErrUnknownTopic, key)
+	}
+	reply, err := one(ctx, s.read, pickScript, []string{s.keys.set(key), s.keys.drains(key)})
+	if _, refused := err.(redis.Error); err != nil && !refused {
+		return nil, s.unavailable(err)
+	}
+	if drawn, err := texts(reply); err == nil && len(drawn) == 2 {
+		if v, err := parseValue(drawn[1]); err == nil {
+			m := v.member(key, drawn[0])
+			return []core.Route{route(&m)}, nil
+		}
+	}
+	view, err := s.Members(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	if err := view.Err(); err != nil {
+		return nil, err
+	}
+	among := core.Pickable(view.Members)
+	return []core.Route{route(among[rand.IntN(len(among))])}, nil
+}

@@ -1,0 +1,85 @@
+package redismm
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/redismm/matchmaker/core"
+)
+
+// A stamp orders the registrations of a place: 16 digits of microseconds, a colon, 128 random bits in
+// lower-case hex. Its width is fixed and its alphabet sorts alike in every locale, because Redis compares
+// strings in Lua by the collation of the locale it was started in.
+const stampSize = 16 + 1 + 32
+
+func newStamp(generation int64) string {
+	random := make([]byte, 16)
+	rand.Read(random) // never fails
+	return fmt.Sprintf("%016d:%s", generation, hex.EncodeToString(random))
+}
+
+// kind is the first letter of a liveness key's value.
+type kind byte
+
+const (
+	absent    kind = 0
+	live      kind = 'L'
+	tombstone kind = 'T'
+)
+
+// value is what a liveness key holds: kind, stamp, rev and record, in this order.
+type value struct {
+	kind   kind
+	stamp  string
+	rev    uint64
+	record string
+}
+
+func parseValue(s string) (value, error) {
+	if s == "" {
+		return value{}, nil
+	}
+	rev, record, _ := "", "", false
+	if len(s) > 3+stampSize {
+		rev, record, _ = strings.Cut(s[3+stampSize:], " ")
+	}
+	n, err := strconv.ParseUint(rev, 10, 64)
+	k := kind(s[0])
+	if err != nil || (k != live && k != tombstone) {
+		return value{}, fmt.Errorf("liveness key holds %.80q, which no release wrote", s)
+	}
+	return value{k, s[2 : 2+stampSize], n, record}, nil
+}
+
+// record is what an owner says of its registration beside its name. Fields that a later release adds are
+// kept by every script and ignored here.
+type record struct {
+	Addr   string            `json:"addr,omitempty"`
+	Zone   string            `json:"zone,omitempty"`
+	Weight int               `json:"weight,omitempty"`
+	State  core.State        `json:"state,omitempty"`
+	Labels map[string]string `json:"labels,omitempty"`
+}
+
+func encodeRecord(r *core.Registration, s core.State) string {
+	// Strings, an int and a map of strings: Marshal cannot fail.
+	text, _ := json.Marshal(record{r.Addr, r.Zone, r.Weight, s, r.Labels})
+	return string(text)
+}
+
+// member decodes a live value. A record that does not parse is Failing, and nameless but for its place: the
+// host is registered, whatever was written beside it.
+func (v value) member(topic, host string) core.Member {
+	m := core.Member{Registration: core.Registration{Topic: topic, Host: host}, Instance: v.stamp}
+	var r record
+	if json.Unmarshal([]byte(v.record), &r) != nil {
+		m.State = core.Failing
+		return m
+	}
+	m.Addr, m.Zone, m.Weight, m.Labels, m.State = r.Addr, r.Zone, r.Weight, r.Labels, r.State
+	return m
+}

@@ -1,0 +1,138 @@
+package redismm
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+
+	"github.com/redis/go-redis/v9"
+)
+
+//go:embed lua/topic.lua
+var topicLua string
+
+//go:embed lua/ticket.lua
+var ticketLua string
+
+//go:embed lua/upsert.lua
+var upsertLua string
+
+//go:embed lua/touch.lua
+var touchLua string
+
+//go:embed lua/leave.lua
+var leaveLua string
+
+//go:embed lua/remove.lua
+var removeLua string
+
+//go:embed lua/expire.lua
+var expireLua string
+
+//go:embed lua/ack.lua
+var ackLua string
+
+//go:embed lua/drain.lua
+var drainLua string
+
+//go:embed lua/suspect.lua
+var suspectLua string
+
+//go:embed lua/prune.lua
+var pruneLua string
+
+//go:embed lua/snapshot.lua
+var snapshotLua string
+
+//go:embed lua/pick.lua
+var pickLua string
+
+var (
+	ticketScript   = redis.NewScript(ticketLua)
+	upsertScript   = redis.NewScript(topicLua + upsertLua)
+	touchScript    = redis.NewScript(touchLua)
+	leaveScript    = redis.NewScript(topicLua + leaveLua)
+	removeScript   = redis.NewScript(topicLua + removeLua)
+	expireScript   = redis.NewScript(topicLua + expireLua)
+	ackScript      = redis.NewScript(ackLua)
+	drainScript    = redis.NewScript(topicLua + drainLua)
+	suspectScript  = redis.NewScript(topicLua + suspectLua)
+	pruneScript    = redis.NewScript(topicLua + pruneLua)
+	snapshotScript = redis.NewScript(snapshotLua)
+	pickScript     = redis.NewScript(pickLua)
+)
+
+// call is one script in a pipeline, and its reply.
+type call struct {
+	script *redis.Script
+	keys   []string
+	args   []any
+	reply  any
+	err    error
+}
+
+// pipeline is what runs many calls in one round trip: a client, or one connection of it.
+type pipeline interface{ Pipeline() redis.Pipeliner }
+
+// run makes the calls in one round trip. Those that Redis does not know, and only those, are sent again with
+// their text; a script that was executed is never sent twice. Each call has its own error.
+func run(ctx context.Context, client pipeline, calls []*call, also ...func(redis.Pipeliner)) {
+	send(ctx, client, calls, func(p redis.Pipeliner, c *call) *redis.Cmd {
+		return c.script.EvalSha(ctx, p, c.keys, c.args...)
+	}, also...)
+	var unknown []*call
+	for _, c := range calls {
+		if redis.HasErrorPrefix(c.err, "NOSCRIPT") {
+			unknown = append(unknown, c)
+		}
+	}
+	if len(unknown) > 0 {
+		send(ctx, client, unknown, func(p redis.Pipeliner, c *call) *redis.Cmd {
+			return c.script.Eval(ctx, p, c.keys, c.args...)
+		})
+	}
+}
+
+func send(ctx context.Context, client pipeline, calls []*call, queue func(redis.Pipeliner, *call) *redis.Cmd, also ...func(redis.Pipeliner)) {
+	pipe := client.Pipeline()
+	cmds := make([]*redis.Cmd, len(calls))
+	for i, c := range calls {
+		cmds[i] = queue(pipe, c)
+	}
+	for _, add := range also {
+		add(pipe)
+	}
+	pipe.Exec(ctx) // each command has its own error
+	for i, c := range calls {
+		c.reply, c.err = cmds[i].Result()
+	}
+}
+
+// one makes a single call.
+func one(ctx context.Context, client pipeline, script *redis.Script, keys []string, args ...any) (any, error) {
+	c := &call{script: script, keys: keys, args: args}
+	run(ctx, client, []*call{c})
+	return c.reply, c.err
+}
+
+var errReply = errors.New("redis answered a script with something it does not return")
+
+// texts reads a reply that is a list of strings.
+func texts(reply any) ([]string, error) {
+	list, ok := reply.([]any)
+	if !ok {
+		return nil, fmt.Errorf("%w: %T", errReply, reply)
+	}
+	out := make([]string, len(list))
+	for i, x := range list {
+		switch x := x.(type) {
+		case string:
+			out[i] = x
+		case nil:
+		default:
+			return nil, fmt.Errorf("%w: %T", errReply, x)
+		}
+	}
+	return out, nil
+}

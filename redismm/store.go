@@ -1,0 +1,346 @@
+package redismm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/redismm/matchmaker/core"
+)
+
+// Store is the [core.Backend] on Redis. Its exchanges and Members ask Redis each time and are exact at the
+// TTL; Watch follows a topic. All methods may be called at once.
+type Store struct {
+	config Config
+	keys   keys
+	addr   string
+	read   *redis.Client
+	write  *redis.Client // no retries
+	owned  *redis.Client // to be closed, or nil
+	clock  clock
+	sweeps *sweeper
+	ear    *ear
+
+	going sync.WaitGroup // the followers
+
+	mu      sync.Mutex
+	follows map[string]*follower
+	closed  bool
+}
+
+// graceful is how long calls under way may take to end before their connections are closed.
+const graceful = 100 * time.Millisecond
+
+// Close ends what the store does in the background and closes the clients it made.
+func (s *Store) Close() error {
+	s.mu.Lock()
+	s.closed = true
+	for _, f := range s.follows {
+		f.end()
+	}
+	s.mu.Unlock()
+	s.sweeps.stop()
+	s.ear.stop()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		s.sweeps.going.Wait()
+		s.ear.going.Wait()
+		s.going.Wait()
+	}()
+	select {
+	case <-ended:
+	case <-time.After(graceful):
+	}
+	err := s.write.Close()
+	if s.owned != nil {
+		err = errors.Join(err, s.owned.Close())
+	}
+	<-ended
+	return err
+}
+
+// batchSize bounds what one script call reads and writes, and so how long it keeps Redis.
+const batchSize = 512
+
+// life is how long a topic that nobody touches is remembered. Every script that writes begins it anew.
+const life = 24 * time.Hour
+
+func (s *Store) life() int64 { return max(life, 2*s.config.TTL).Milliseconds() }
+
+// unavailable says that Redis could not answer, and which Redis.
+func (s *Store) unavailable(err error) error {
+	if err == nil || errors.Is(err, core.ErrUnavailable) {
+		return err
+	}
+	return fmt.Errorf("%w: redis at %s: %w", core.ErrUnavailable, s.addr, err)
+}
+
+// batch is up to batchSize claims of one topic.
+type batch struct {
+	topic  string
+	at     []int // of the claims, in what the caller gave
+	claims []*core.Claim
+}
+
+// batches groups claims by topic and apart, in the order given, and cuts the groups to size. Claims for
+// which apart answers differently are in batches of their own.
+func batches(claims []*core.Claim, apart func(*core.Claim) bool) []*batch {
+	type group struct {
+		topic string
+		apart bool
+	}
+	open := make(map[group]*batch)
+	var all []*batch
+	for i, c := range claims {
+		g := group{c.Topic, apart(c)}
+		b := open[g]
+		if b == nil || len(b.at) == batchSize {
+			b = &batch{topic: c.Topic}
+			open[g] = b
+			all = append(all, b)
+		}
+		b.at = append(b.at, i)
+		b.claims = append(b.claims, c)
+	}
+	return all
+}
+
+func together(*core.Claim) bool { return false }
+
+// topicKeys are the keys of a script that writes: set, version and the liveness keys of hosts.
+func (s *Store) topicKeys(topic string, hosts ...string) []string {
+	ks := make([]string, 0, 2+len(hosts))
+	ks = append(ks, s.keys.set(topic), s.keys.version(topic))
+	for _, h := range hosts {
+		ks = append(ks, s.keys.liveness(topic, h))
+	}
+	return ks
+}
+
+func (b *batch) hosts() []string {
+	hosts := make([]string, len(b.claims))
+	for i, c := range b.claims {
+		hosts[i] = c.Host
+	}
+	return hosts
+}
+
+// BackendRegister takes places over: the hook backend_register. The stamp of a claim is drawn once; a claim
+// that has one keeps it.
+func (s *Store) BackendRegister(ctx context.Context, ttl time.Duration, claims []*core.Claim) ([]core.Outcome, error) {
+	return s.beat(ctx, ttl, claims, s.ticket(ctx, claims))
+}
+
+func stamped(c *core.Claim) bool { return c.Instance != "" }
+
+// ticket draws the stamps of claims that have none.
+func (s *Store) ticket(ctx context.Context, claims []*core.Claim) error {
+	fresh := slices.DeleteFunc(slices.Clone(claims), stamped)
+	bs := batches(fresh, together)
+	calls := make([]*call, len(bs))
+	for i, b := range bs {
+		calls[i] = &call{script: ticketScript, keys: s.topicKeys(b.topic, b.hosts()...)[2:]}
+	}
+	s.inPipelines(ctx, calls)
+	var failed error
+	for i, b := range bs {
+		reply, err := texts(calls[i].reply)
+		if calls[i].err != nil {
+			err = calls[i].err
+		}
+		if err != nil {
+			failed = s.unavailable(err)
+			continue
+		}
+		s.hear(reply[0])
+		for j, c := range b.claims {
+			generation, _ := strconv.ParseInt(reply[j+1], 10, 64)
+			c.Instance = newStamp(generation)
+		}
+	}
+	return failed
+}
+
+func (s *Store) hear(time string) {
+	if microseconds, err := strconv.ParseInt(time, 10, 64); err == nil {
+		s.clock.heard(microseconds)
+	}
+}
+
+// pipelineSize bounds what is on its way at once.
+const pipelineSize = 64
+
+// inPipelines makes calls, many in one round trip.
+func (s *Store) inPipelines(ctx context.Context, calls []*call) {
+	for some := range slices.Chunk(calls, pipelineSize) {
+		run(ctx, s.write, some)
+	}
+}
+
+// AckAlive beats: the hook ack_alive.
+func (s *Store) AckAlive(ctx context.Context, ttl time.Duration, claims []*core.Claim) ([]core.Outcome, error) {
+	if slices.ContainsFunc(claims, stamped) {
+		return s.beat(ctx, ttl, claims, nil)
+	}
+	calls := make([]*call, len(claims))
+	for i, c := range claims {
+		calls[i] = &call{script: ackScript, keys: []string{s.keys.liveness(c.Topic, c.Host)}, args: []any{ttl.Milliseconds()}}
+	}
+	s.inPipelines(ctx, calls)
+	return s.outcomes(calls, func(reply any) core.Outcome {
+		if list, ok := reply.([]any); ok && len(list) == 1 && list[0] == int64(1) {
+			return core.Kept
+		}
+		return core.Absent
+	})
+}
+
+// outcomes reads one outcome from each call.
+func (s *Store) outcomes(calls []*call, read func(reply any) core.Outcome) ([]core.Outcome, error) {
+	out := make([]core.Outcome, len(calls))
+	var failed error
+	for i, c := range calls {
+		if c.err != nil {
+			failed = s.unavailable(c.err)
+			continue
+		}
+		out[i] = read(c.reply)
+	}
+	return out, failed
+}
+
+// BackendUnregister leaves places: the hook backend_unregister.
+func (s *Store) BackendUnregister(ctx context.Context, ttl time.Duration, claims []*core.Claim) ([]core.Outcome, error) {
+	if !slices.ContainsFunc(claims, stamped) {
+		return s.remove(ctx, ttl, claims)
+	}
+	out := make([]core.Outcome, len(claims))
+	bs := batches(claims, together)
+	calls := make([]*call, len(bs))
+	for i, b := range bs {
+		args := []any{ttl.Milliseconds(), s.life(), newNonce(), s.keys.channel(b.topic)}
+		for _, c := range b.claims {
+			args = append(args, c.Host, c.Instance)
+		}
+		calls[i] = &call{script: leaveScript, keys: s.topicKeys(b.topic, b.hosts()...), args: args}
+	}
+	s.inPipelines(ctx, calls)
+	var failed error
+	for i, b := range bs {
+		words, err := texts(calls[i].reply)
+		if calls[i].err != nil {
+			err = calls[i].err
+		}
+		for j, at := range b.at {
+			switch {
+			case err != nil:
+				failed = s.unavailable(err)
+			case words[j] == "left":
+				out[at] = core.Left
+			case words[j] == "superseded":
+				out[at] = core.Superseded
+			default:
+				failed = s.refused(b.claims[j], words[j])
+			}
+		}
+	}
+	return out, failed
+}
+
+// refused is the error of one claim whose liveness key cannot be written.
+func (s *Store) refused(c *core.Claim, word string) error {
+	return fmt.Errorf("redis at %s: key %q: %s", s.addr, s.keys.liveness(c.Topic, c.Host), strings.TrimPrefix(word, "error "))
+}
+
+// remove removes whoever holds the places.
+func (s *Store) remove(ctx context.Context, ttl time.Duration, claims []*core.Claim) ([]core.Outcome, error) {
+	calls := make([]*call, len(claims))
+	for i, c := range claims {
+		calls[i] = &call{script: removeScript, keys: s.topicKeys(c.Topic, c.Host),
+			args: []any{ttl.Milliseconds(), s.life(), newNonce(), s.keys.channel(c.Topic), c.Host}}
+	}
+	s.inPipelines(ctx, calls)
+	return s.outcomes(calls, leftOrAbsent)
+}
+
+func leftOrAbsent(reply any) core.Outcome {
+	if reply == "left" {
+		return core.Left
+	}
+	return core.Absent
+}
+
+// Expire ends a registration as if its TTL had lapsed now.
+func (s *Store) Expire(ctx context.Context, topic, host string) (core.Outcome, error) {
+	reply, err := one(ctx, s.write, expireScript, s.topicKeys(topic, host), s.life(), newNonce(), s.keys.channel(topic), host)
+	if err != nil {
+		return core.Unknown, s.unavailable(err)
+	}
+	return leftOrAbsent(reply), nil
+}
+
+// DrainFrom drains a host from outside for a time, by an overlay that its owner's beats do not touch and that
+// survives its restart; 0 ends the drain. The host stays registered and is shown as [core.Draining].
+func (s *Store) DrainFrom(ctx context.Context, topic, host string, for_ time.Duration, reason string) error {
+	until := int64(0)
+	if for_ > 0 {
+		now, err := s.read.Time(ctx).Result()
+		if err != nil {
+			return s.unavailable(err)
+		}
+		until = now.Add(for_).UnixMicro()
+	}
+	keys := []string{s.keys.set(topic), s.keys.version(topic), s.keys.drains(topic)}
+	_, err := one(ctx, s.write, drainScript, keys, s.life(), newNonce(), s.keys.channel(topic), host, until, reason)
+	return s.unavailable(err)
+}
+
+// Remaining returns how long a host stays registered without another beat; 0 if it is not.
+func (s *Store) Remaining(ctx context.Context, topic, host string) (time.Duration, error) {
+	key := s.keys.liveness(topic, host)
+	pipe := s.read.Pipeline()
+	get, left := pipe.Get(ctx, key), pipe.PTTL(ctx, key)
+	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
+		return 0, s.unavailable(err)
+	}
+	v, err := parseValue(get.Val())
+	if err != nil {
+		return 0, s.unavailable(err)
+	}
+	if v.kind != live {
+		return 0, nil
+	}
+	return max(left.Val(), 0), nil
+}
+
+// Topics returns the topics heard of, in order.
+func (s *Store) Topics(ctx context.Context) ([]string, error) {
+	names, err := s.read.SMembers(ctx, s.keys.topics()).Result()
+	if err != nil {
+		return nil, s.unavailable(err)
+	}
+	slices.Sort(names)
+	pipe := s.read.Pipeline()
+	known := make([]*redis.IntCmd, len(names))
+	for i, n := range names {
+		known[i] = pipe.Exists(ctx, s.keys.version(n))
+	}
+	if _, err := pipe.Exec(ctx); err != nil && len(names) > 0 {
+		return nil, s.unavailable(err)
+	}
+	heard := names[:0]
+	for i, n := range names {
+		if known[i].Val() > 0 {
+			heard = append(heard, n)
+		}
+	}
+	return heard, nil
+}

@@ -1,0 +1,272 @@
+package redismm
+
+import (
+	"context"
+	"iter"
+	"math/rand/v2"
+	"time"
+
+	"github.com/redismm/matchmaker/core"
+)
+
+// follower follows one topic for all its readers in this process: it subscribes, takes a snapshot, applies
+// messages that follow on it, and reads again whenever one does not.
+type follower struct {
+	store   *Store
+	topic   string
+	feed    core.Feed
+	ctx     context.Context
+	end     context.CancelFunc
+	readers int // guarded by store.mu
+
+	inbox   chan string
+	changed chan struct{} // the subscription began anew, or messages were lost
+
+	// Owned by run.
+	picture *picture
+	asOf    time.Time // of the last answer of Redis
+	looked  time.Time // of the last snapshot
+	passed  time.Time // until when holds are counted
+	stale   error
+}
+
+// Watch yields the views of a topic, as [core.Watcher] says. All readers of a topic in a store share one
+// subscription.
+func (s *Store) Watch(ctx context.Context, topic string) iter.Seq[*core.View] {
+	return func(yield func(*core.View) bool) {
+		if core.CheckTopic(topic) != nil { // nobody can be there, ever
+			if yield(&core.View{Topic: topic, AsOf: time.Now()}) {
+				<-ctx.Done()
+			}
+			return
+		}
+		f := s.follow(topic)
+		defer s.unfollow(f)
+		for v := range f.feed.Views(ctx) {
+			if !yield(v) {
+				return
+			}
+		}
+	}
+}
+
+func (s *Store) follow(topic string) *follower {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f := s.follows[topic]
+	if f == nil {
+		ctx, end := context.WithCancel(context.Background())
+		f = &follower{store: s, topic: topic, ctx: ctx, end: end,
+			inbox: make(chan string, 256), changed: make(chan struct{}, 1), picture: newPicture(topic, s.config.TTL)}
+		s.follows[topic] = f
+		if s.closed {
+			end()
+		}
+		s.going.Go(f.run)
+	}
+	f.readers++
+	return f
+}
+
+func (s *Store) unfollow(f *follower) {
+	s.mu.Lock()
+	f.readers--
+	last := f.readers == 0
+	if last {
+		delete(s.follows, f.topic)
+	}
+	s.mu.Unlock()
+	if last {
+		f.end()
+	}
+}
+
+// message, subscribed and deaf are the ear's.
+func (f *follower) message(text string) {
+	select {
+	case f.inbox <- text:
+	default: // it reads instead
+		f.deaf()
+	}
+}
+
+func (f *follower) subscribed() { f.deaf() }
+
+func (f *follower) deaf() {
+	select {
+	case f.changed <- struct{}{}:
+	default:
+	}
+}
+
+// firstView bounds how long a reader waits for the first view.
+const firstView = 800 * time.Millisecond
+
+// gather is the shortest time between two views that messages make.
+const gather = 20 * time.Millisecond
+
+func (f *follower) run() {
+	channel := f.store.keys.channel(f.topic)
+	listening := make(chan struct{})
+	f.store.going.Go(func() { // beside the first view, which does not wait for it
+		defer close(listening)
+		f.store.ear.listen(channel, f)
+	})
+	defer func() {
+		<-listening
+		f.store.ear.ignore(channel, f)
+	}()
+	first, cancel := context.WithTimeout(f.ctx, firstView)
+	f.read(first)
+	cancel()
+	f.publish()
+	poll := time.NewTimer(f.untilPoll())
+	defer poll.Stop()
+	var draw <-chan time.Time
+	var drawn time.Time
+	for {
+		select {
+		case <-f.ctx.Done():
+			return
+		case text := <-f.inbox:
+			if !f.hear(text) {
+				f.compare()
+			}
+			if draw == nil { // at once after a quiet time, else with what follows soon
+				draw = time.After(gather - time.Since(drawn))
+			}
+		case <-draw:
+			draw, drawn = nil, time.Now()
+			f.publish()
+		case <-f.changed:
+			f.compare()
+			f.publish()
+		case <-poll.C:
+			f.poll()
+			f.publish()
+			poll.Reset(f.untilPoll())
+		}
+	}
+}
+
+// untilPoll is one interval, jittered; less while Redis does not answer.
+func (f *follower) untilPoll() time.Duration {
+	d := f.store.config.Freq
+	if f.stale != nil {
+		d = min(d, time.Second)
+	}
+	return d - rand.N(d/10)
+}
+
+func (f *follower) publish() {
+	v := f.picture.view(f.asOf, time.Since(f.looked))
+	v.Stale = f.stale
+	last, _ := f.feed.Last()
+	if last != nil && (last.Stale == nil) == (v.Stale == nil) && last.Version == v.Version && same(last, v) {
+		return
+	}
+	f.feed.Set(v)
+}
+
+// same says whether two views of one version show the same, but for when.
+func same(a, b *core.View) bool {
+	if len(a.Members) != len(b.Members) {
+		return false
+	}
+	for i := range a.Members {
+		x, y := &a.Members[i], &b.Members[i]
+		if x.Host != y.Host || x.Instance != y.Instance || x.Held != y.Held || x.State != y.State {
+			return false
+		}
+	}
+	return true
+}
+
+// hear applies a message, and returns false if the topic has to be asked.
+func (f *follower) hear(text string) bool {
+	m, err := parseMessage(text)
+	if err != nil {
+		f.picture.synced = false
+		return false
+	}
+	switch f.picture.hear(m) {
+	case applied, known:
+		return true
+	case missing:
+		f.picture.synced = false
+	}
+	return false
+}
+
+func (f *follower) bounded() (context.Context, context.CancelFunc) {
+	return context.WithTimeout(f.ctx, f.store.config.RoundTimeout())
+}
+
+// read takes a snapshot.
+func (f *follower) read(ctx context.Context) {
+	s, err := f.store.snapshot(ctx, f.store.read, f.topic, f.picture.hosts())
+	if f.answered(err) {
+		f.looked = f.asOf
+		f.picture.look(s)
+	}
+}
+
+// answered notes that Redis answered, or why not. While it does not, the picture stands.
+func (f *follower) answered(err error) bool {
+	if err != nil {
+		f.picture.synced = false
+		f.stale = f.store.unavailable(err)
+		return false
+	}
+	f.asOf, f.stale = time.Now(), nil
+	return true
+}
+
+// compare reads unless the version is the picture's and nothing is in doubt.
+func (f *follower) compare() {
+	ctx, cancel := f.bounded()
+	defer cancel()
+	if !f.picture.synced || f.picture.doubt {
+		f.read(ctx)
+		return
+	}
+	pipe := f.store.read.Pipeline()
+	v, n := f.store.queueVersion(ctx, pipe, f.topic), pipe.SCard(ctx, f.store.keys.set(f.topic))
+	_, err := pipe.Exec(ctx)
+	if !f.answered(err) {
+		return
+	}
+	now := readVersion(v)
+	if now != f.picture.version || (now.epoch != "" && now.n != n.String()) || (now.epoch == "" && n.Val() > 0) {
+		f.read(ctx)
+	}
+}
+
+// poll compares, and counts the interval for the held members if this watcher has heard all of it.
+func (f *follower) poll() {
+	now := time.Now()
+	interval := min(now.Sub(f.passed), f.store.config.Freq)
+	f.passed = now
+	f.store.sweeps.tend(f.topic, 0, 0)
+	if !f.picture.holding() {
+		f.compare()
+		return
+	}
+	ctx, cancel := f.bounded()
+	err := f.store.ear.caughtUp(ctx)
+	cancel()
+	for more := true; more; {
+		select {
+		case text := <-f.inbox:
+			f.hear(text)
+		default:
+			more = false
+		}
+	}
+	ctx, cancel = f.bounded()
+	defer cancel()
+	f.read(ctx)
+	if err == nil && f.stale == nil {
+		f.picture.pass(interval)
+	}
+}

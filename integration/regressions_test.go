@@ -1,0 +1,303 @@
+package integration_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/redismm/matchmaker/core"
+	"github.com/redismm/matchmaker/integration"
+	"github.com/redismm/matchmaker/redismm"
+)
+
+// Regression 5.
+func TestHalfOfARegistrationThatRedisLostIsHealedByABeat(t *testing.T) {
+	for name, key := range map[string]string{
+		"the index":        "mm:{compute}",
+		"the liveness key": "mm:{compute}@node1",
+		"the version":      "mm:{compute}:v",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := integration.StartRedis(t)
+			keep(t, r.URL, "compute", "node1", "node2")
+			lookup := listed(core.New(store(t, r.URL)), "compute")
+			becomes(t, soon, lookup, "node1 node2")
+			c := r.Client()
+			if n := c.Del(t.Context(), key).Val(); n != 1 {
+				t.Fatalf("there was no key %q to lose", key)
+			}
+			becomes(t, beating.Freq+slack, func(ctx context.Context) string {
+				if c.Exists(ctx, key).Val() == 0 {
+					return "not healed"
+				}
+				return lookup(ctx)
+			}, "node1 node2")
+		})
+	}
+}
+
+// Regression 7.
+func TestWatchSeesTheFirstJoinAndTheLastDeparture(t *testing.T) {
+	t.Parallel()
+	r := integration.StartRedis(t)
+	const promptly = 500 * time.Millisecond // of a message, where a poll would take the interval of 10 s
+	rare := core.HeartbeatConfig{Freq: 10 * time.Second, TTL: 30 * time.Second}
+	watcher, err := redismm.OpenStore(r.URL, redismm.Config{HeartbeatConfig: rare})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { watcher.Close() })
+	views := make(chan *core.View, 100)
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for v := range watcher.Watch(ctx, "compute") {
+			views <- v
+		}
+	}()
+	t.Cleanup(func() { cancel(); <-ended })
+	shows := func(within time.Duration, want ...string) {
+		t.Helper()
+		deadline := time.After(within)
+		for {
+			select {
+			case v := <-views:
+				var hosts []string
+				for _, m := range v.Members {
+					hosts = append(hosts, m.Host)
+				}
+				if v.Stale == nil && slices.Equal(hosts, want) {
+					return
+				}
+			case <-deadline:
+				t.Fatalf("no view of %q within %s", want, within)
+			}
+		}
+	}
+	shows(time.Second + slack) // an empty topic
+	h := open(t, r.URL, rare)
+	register(t, h, "compute", "node1")
+	shows(promptly, "node1")
+	if err := h.Unregister(t.Context(), "compute", "node1"); err != nil {
+		t.Fatal(err)
+	}
+	shows(promptly)
+}
+
+// Regression 8.
+func TestTopicDoesNotSeeTopicsThatBeginLikeIt(t *testing.T) {
+	t.Parallel()
+	r := integration.StartRedis(t)
+	topics := []string{"foo", "foobar", "foo@bar", "foo:v", "foo.bar", "Foo", "fo", "foo*", "foo?"}
+	h := open(t, r.URL, beating)
+	for _, topic := range topics {
+		register(t, h, topic, "of "+topic)
+	}
+	mm := core.New(store(t, r.URL))
+	for _, topic := range topics {
+		if got := listed(mm, topic)(t.Context()); got != "of "+topic {
+			t.Errorf("topic %q lists %q", topic, got)
+		}
+	}
+	if err := h.Unregister(t.Context(), "foo", "of foo"); err != nil {
+		t.Fatal(err)
+	}
+	if got := listed(mm, "foobar")(t.Context()); got != "of foobar" {
+		t.Errorf("foobar lists %q after its neighbour foo left", got)
+	}
+}
+
+// oddNames are legal, and easily taken for one another.
+var oddNames = []string{
+	"a", "a b", " a", "a ", "a|b", "a:b", "a*b", "a@b", "a@b@c", "@", ":", "a.b", "a..b", ".", "ä", "a\u0308", "ナ", "🖥",
+	"A", "-a", "--help", "%41", "a,b", `a"b`, `a\b`, "a'b", "(nil)", strings.Repeat("x", 255), strings.Repeat("é", 127),
+}
+
+// Regression 19.
+func TestOddNamesAreExact(t *testing.T) {
+	t.Parallel()
+	r := integration.StartRedis(t)
+	h := open(t, r.URL, core.HeartbeatConfig{Freq: 20 * time.Second})
+	s := store(t, r.URL)
+	for _, topic := range oddNames {
+		for _, host := range []string{topic, "h" + topic[1:], "{" + topic[1:] + "}"} {
+			if core.CheckHost(host) == nil {
+				register(t, h, topic, host)
+			}
+		}
+	}
+	for _, kept := range h.Registrations() {
+		v, err := s.Members(t.Context(), kept.Member.Topic)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.ContainsFunc(v.Members, func(m core.Member) bool { return m.Host == kept.Member.Host }) {
+			t.Errorf("topic %q does not list %q", kept.Member.Topic, kept.Member.Host)
+		}
+		if len(v.Members) > 3 {
+			t.Errorf("topic %q lists %d hosts, at most 3 were registered", kept.Member.Topic, len(v.Members))
+		}
+		if left, err := s.Remaining(t.Context(), kept.Member.Topic, kept.Member.Host); err != nil || left <= 0 {
+			t.Errorf("%q %q: %s left, %v", kept.Member.Topic, kept.Member.Host, left, err)
+		}
+	}
+	topics, err := s.Topics(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := slices.Sorted(slices.Values(oddNames))
+	if !slices.Equal(topics, want) {
+		t.Errorf("topics are %q, want %q", topics, want)
+	}
+}
+
+// Regression 19, on the command line and over the environment.
+func TestOddNamesAreExactOnTheCommandLine(t *testing.T) {
+	t.Parallel()
+	r := integration.StartRedis(t)
+	for _, host := range []string{"a b", "a:b", "a@b", "ナ", "x.y"} {
+		if got := ask(t, r.URL, "register", "t|*:@ ü", host, "--heartbeat-ttl", "1m"); got.Code != 0 {
+			t.Fatalf("register %q: %v", host, got)
+		}
+		if got := ask(t, r.URL, "alive", "t|*:@ ü", host); got.Code != 0 {
+			t.Errorf("alive %q: %v", host, got)
+		}
+	}
+	if got := ask(t, r.URL, "resolve", "fanout~t|*:@ ü"); got.Out != "a b\na:b\na@b\nx.y\nナ\n" {
+		t.Errorf("resolve: %v", got)
+	}
+	for _, refused := range [][2]string{{"", "h"}, {"t", ""}, {"fanout", "h"}, {"fanout~t", "h"}, {"fanout.t", "h"},
+		{"a{b}", "h"}, {"a\nb", "h"}, {"t", "a\tb"}, {"\xff", "h"}, {strings.Repeat("x", 256), "h"}} {
+		for _, verb := range []string{"register", "unregister", "ack", "alive", "expire"} {
+			if got := ask(t, r.URL, verb, refused[0], refused[1]); got.Code != 2 {
+				t.Errorf("%s %q %q: %v, want exit code 2", verb, refused[0], refused[1], got)
+			}
+		}
+	}
+}
+
+// Regression 24. A busy machine makes any call slow now and then, so that each kind of call is judged by its
+// median over several rounds.
+func TestNoScriptKeepsRedisFor5msAt10000Hosts(t *testing.T) {
+	t.Parallel()
+	r := integration.StartRedis(t, "slowlog-log-slower-than 20", "slowlog-max-len 100000")
+	s := store(t, r.URL)
+	h := open(t, r.URL, core.HeartbeatConfig{Freq: 20 * time.Second})
+	const hosts, rounds = 10_000, 5
+	all := make([]core.Registration, hosts)
+	for i := range all {
+		all[i] = core.Registration{Topic: "compute", Host: fmt.Sprintf("node%05d", i), Addr: "10.0.0.1:8774"}
+	}
+	mm := core.New(s)
+	for range rounds {
+		if err := h.Register(t.Context(), all...); err != nil { // each host is replaced
+			t.Fatal(err)
+		}
+		if err := h.SendHeartbeats(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		v, err := s.Members(t.Context(), "compute")
+		if err != nil || len(v.Members) != hosts {
+			t.Fatalf("%d members, %v", len(v.Members), err)
+		}
+		if _, err := mm.Resolve(t.Context(), "compute"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	took := make(map[string][]time.Duration) // by command, script and number of keys
+	calls := 0
+	for _, e := range r.Client().SlowLogGet(t.Context(), -1).Val() {
+		what := e.Args[0]
+		if strings.HasPrefix(what, "eval") {
+			what = strings.Join(e.Args[:3], " ")
+			calls++
+		}
+		took[what] = append(took[what], e.Duration)
+	}
+	for what, ds := range took {
+		slices.Sort(ds)
+		if median := ds[len(ds)/2]; median > 5*time.Millisecond {
+			t.Errorf("%s keeps Redis for %s at %d hosts, want 5 ms at most", what, median, hosts)
+		}
+		t.Logf("%s: %d calls, median %s, worst %s", what, len(ds), ds[len(ds)/2], ds[len(ds)-1])
+	}
+	if least := 3 * rounds * hosts / 512; calls < least {
+		t.Errorf("Redis logged %d script calls, want %d: nothing was checked", calls, least)
+	}
+}
+
+// Regression 26.
+func TestDatabasesOfOneServerDoNotHearEachOther(t *testing.T) {
+	t.Parallel()
+	r := integration.StartRedis(t)
+	keep(t, r.Database(0), "compute", "node1")
+	reader := store(t, r.Database(0))
+	views := integration.Record(t, time.Millisecond, nextView(t, reader, "compute"))
+	integration.Eventually(t, soon, "a view of node1", func() bool {
+		s := views.Samples()
+		return len(s) > 0 && s[len(s)-1].Answer == "node1"
+	})
+	before := len(views.Samples())
+
+	heard := r.Client().PSubscribe(t.Context(), "*")
+	defer heard.Close()
+	if _, err := heard.Receive(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	other := open(t, r.Database(1), beating)
+	for i := range 20 {
+		register(t, other, "compute", fmt.Sprintf("other%d", i))
+	}
+	for range 20 {
+		m, err := heard.ReceiveMessage(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.HasPrefix(m.Channel, "mm/1:") {
+			t.Fatalf("database 1 is announced on channel %q", m.Channel)
+		}
+	}
+	if got := listed(core.New(reader), "compute")(t.Context()); got != "node1" {
+		t.Errorf("database 0 lists %q, want node1", got)
+	}
+	if got := listed(core.New(store(t, r.Database(1))), "compute")(t.Context()); strings.Contains(got, "node1") || got == nobody {
+		t.Errorf("database 1 lists %q, want the others", got)
+	}
+	if got := views.Stop()[before:]; len(got) > 2 {
+		t.Errorf("%d views in database 0 for 20 changes in database 1: %v", len(got), got)
+	}
+}
+
+// nextView returns a question that is answered by each next view of a topic.
+func nextView(t *testing.T, w core.Watcher, topic string) func(ctx context.Context) string {
+	views := make(chan *core.View)
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for v := range w.Watch(ctx, topic) {
+			select {
+			case views <- v:
+			case <-ctx.Done():
+			}
+		}
+	}()
+	t.Cleanup(func() { cancel(); <-ended })
+	return func(ctx context.Context) string {
+		select {
+		case v := <-views:
+			var hosts []string
+			for _, m := range v.Members {
+				hosts = append(hosts, m.Host)
+			}
+			return strings.Join(hosts, " ")
+		case <-ctx.Done():
+			return ""
+		}
+	}
+}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"sync"
 	"time"
 )
@@ -19,7 +18,8 @@ type HeartbeatConfig struct {
 	TTL time.Duration
 	// Policy picks the host of a topic key; nil means [Random].
 	Policy Policy
-	// Observe is told every [Event], in the goroutine that met it; nil means silence. It must not block.
+	// Observe is told every [Event], one at a time and in the order they happened; nil means silence. It must
+	// not block, nor call StopHeartbeat, Run or Close.
 	Observe func(Event)
 }
 
@@ -64,7 +64,7 @@ type HeartbeatMatchMaker struct {
 	live    *Live
 	backend Backend
 	config  HeartbeatConfig
-	end     context.CancelFunc // of the watches
+	end     context.CancelCauseFunc // of the watches
 
 	// turn holds one token while somebody writes to the backend. Claims belong to who holds it.
 	turn chan struct{}
@@ -73,8 +73,14 @@ type HeartbeatMatchMaker struct {
 	table    map[place]*entry
 	sorted   []*entry // of table, by topic and host; nil after a change
 	degraded bool
-	stopLoop func() // nil while no loop runs
+	untold   []Event
+	telling  bool  // somebody tells what is untold
+	loop     *loop // the newest, which may have ended
+	closed   bool
 }
+
+// errClosed is why nothing is followed after Close.
+var errClosed = errors.New("the matchmaker is closed")
 
 // NewHeartbeat returns a matchmaker over b. Close it after use. The error is an [ErrInvalid].
 func NewHeartbeat(b Backend, c HeartbeatConfig) (*HeartbeatMatchMaker, error) {
@@ -82,7 +88,7 @@ func NewHeartbeat(b Backend, c HeartbeatConfig) (*HeartbeatMatchMaker, error) {
 	if err != nil {
 		return nil, err
 	}
-	ctx, end := context.WithCancel(context.Background())
+	ctx, end := context.WithCancelCause(context.Background())
 	live := NewLive(ctx, b, c.Policy)
 	return &HeartbeatMatchMaker{
 		MatchMaker: New(live),
@@ -102,12 +108,16 @@ func (h *HeartbeatMatchMaker) Live() *Live { return h.live }
 func (h *HeartbeatMatchMaker) Backend() Backend { return h.backend }
 
 // Close ends the heartbeat loop and every watch, and closes the backend if it can be closed. It does not
-// leave: registrations lapse after their TTL. Run leaves.
+// leave: registrations lapse after their TTL. Run leaves. Close may be called twice.
 func (h *HeartbeatMatchMaker) Close() error {
+	h.mu.Lock()
+	was := h.closed
+	h.closed = true
+	h.mu.Unlock()
 	h.StopHeartbeat()
-	h.end()
+	h.end(errClosed)
 	h.live.Wait()
-	if c, ok := h.backend.(io.Closer); ok {
+	if c, ok := h.backend.(io.Closer); ok && !was {
 		return c.Close()
 	}
 	return nil
@@ -117,7 +127,8 @@ func (h *HeartbeatMatchMaker) Close() error {
 // registration of this process under the same topic and host is replaced.
 //
 // [ErrInvalid] means that nothing was kept. Any other error means that what could not be done now is kept
-// and tried again by every heartbeat.
+// and tried again by every heartbeat. As with every verb that writes, the call to the backend takes at most
+// half an interval, so that no heartbeat waits too long for it.
 func (h *HeartbeatMatchMaker) Register(ctx context.Context, rs ...Registration) error {
 	for i := range rs {
 		if err := rs[i].Check(); err != nil {
@@ -128,12 +139,12 @@ func (h *HeartbeatMatchMaker) Register(ctx context.Context, rs ...Registration) 
 	if err := h.take(ctx); err != nil {
 		return fmt.Errorf("register: %w; it is kept, and tried again by every heartbeat", err)
 	}
-	events, err := h.send(ctx, h.backend.BackendRegister, h.current(added, pending))
-	h.give(events)
-	if err == nil {
-		return h.firstStandby(added)
+	err := h.send(ctx, h.backend.BackendRegister, h.current(added, pending))
+	h.give()
+	if err != nil {
+		return fmt.Errorf("register: %w; it is kept, and tried again by every heartbeat", err)
 	}
-	return fmt.Errorf("register: %w; it is kept, and tried again by every heartbeat", err)
+	return h.firstWithout(added)
 }
 
 // Unregister leaves a place: the original's unregister. If this process holds no registration there, whoever
@@ -146,13 +157,14 @@ func (h *HeartbeatMatchMaker) Unregister(ctx context.Context, topic, host string
 	if err := h.take(ctx); err != nil {
 		return fmt.Errorf("unregister %s: %w", DirectKey(topic, host), err)
 	}
+	defer h.give()
+	if own == nil { // perhaps it was registered while we waited
+		own = h.leaving(topic, host)
+	}
 	if own == nil {
-		defer h.give(nil)
 		return h.byName(ctx, "unregister", topic, host, h.backend.BackendUnregister)
 	}
-	events, err := h.leave(ctx, h.current([]*entry{own}, leaving))
-	h.give(events)
-	if err != nil {
+	if err := h.leave(ctx, h.current([]*entry{own}, leaving)); err != nil {
 		return fmt.Errorf("unregister %s: %w; every heartbeat tries again", DirectKey(topic, host), err)
 	}
 	return nil
@@ -168,8 +180,8 @@ func (h *HeartbeatMatchMaker) Drain(ctx context.Context, topic, host string) err
 	if err := h.take(ctx); err != nil {
 		return fmt.Errorf("drain %s: %w; the next heartbeat announces it", DirectKey(topic, host), err)
 	}
-	events, err := h.send(ctx, h.backend.AckAlive, h.current([]*entry{own}, valid, lost, standingBy))
-	h.give(events)
+	err := h.send(ctx, h.backend.AckAlive, h.current([]*entry{own}, valid, lost, standingBy))
+	h.give()
 	if err != nil {
 		return fmt.Errorf("drain %s: %w; the next heartbeat announces it", DirectKey(topic, host), err)
 	}
@@ -205,6 +217,8 @@ func (h *HeartbeatMatchMaker) byName(ctx context.Context, verb, topic, host stri
 	if err := checkPlace(topic, host); err != nil {
 		return err
 	}
+	ctx, cancel := context.WithTimeout(ctx, h.config.RoundTimeout())
+	defer cancel()
 	claim := &Claim{Registration: Registration{Topic: topic, Host: host}}
 	os, err := call(ctx, h.config.TTL, []*Claim{claim})
 	return named(verb, topic, host, os[0], err)
@@ -221,123 +235,3 @@ func named(verb, topic, host string, o Outcome, err error) error {
 }
 
 func checkPlace(topic, host string) error { return errors.Join(CheckTopic(topic), CheckHost(host)) }
-
-// SendHeartbeats sends one round: it beats every registration, registers what is not registered yet, and
-// leaves what could not be left: the original's send_heartbeats. A nil error means that the backend answered
-// for each.
-func (h *HeartbeatMatchMaker) SendHeartbeats(ctx context.Context) error {
-	if err := h.take(ctx); err != nil {
-		return err
-	}
-	beats, beatErr := h.send(ctx, h.backend.AckAlive, h.due(valid, lost, standingBy))
-	joins, joinErr := h.send(ctx, h.backend.BackendRegister, h.due(pending))
-	leaves, leaveErr := h.leave(ctx, h.due(leaving))
-	err := errors.Join(beatErr, joinErr, leaveErr)
-	events := append(append(beats, joins...), leaves...)
-	h.give(append(events, h.degradation(err)...))
-	return err
-}
-
-// StartHeartbeat begins the loop of rounds, the first at once: the original's start_heartbeat. It returns at
-// once, and does nothing if the loop runs. Only StopHeartbeat, Run's end and Close end the loop.
-func (h *HeartbeatMatchMaker) StartHeartbeat() {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.stopLoop != nil {
-		return
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan struct{})
-	h.stopLoop = func() {
-		cancel()
-		<-ended
-	}
-	go func() {
-		defer close(ended)
-		h.loop(ctx)
-	}()
-}
-
-// StopHeartbeat ends the loop and returns when it has ended: the original's stop_heartbeat. Registrations
-// lapse after their TTL. It may be called twice, and before StartHeartbeat.
-func (h *HeartbeatMatchMaker) StopHeartbeat() {
-	h.mu.Lock()
-	stop := h.stopLoop
-	h.stopLoop = nil
-	h.mu.Unlock()
-	if stop != nil {
-		stop()
-	}
-}
-
-// leaveTimeout bounds the farewell of Run.
-const leaveTimeout = 5 * time.Second
-
-// Run keeps the registrations alive until ctx ends, then leaves all of them within 5 s. Its error says what
-// could not be left, and lapses.
-func (h *HeartbeatMatchMaker) Run(ctx context.Context) error {
-	h.StartHeartbeat()
-	<-ctx.Done()
-	h.StopHeartbeat()
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveTimeout)
-	defer cancel()
-	return h.leaveAll(ctx)
-}
-
-func (h *HeartbeatMatchMaker) leaveAll(ctx context.Context) error {
-	h.allLeaving()
-	var err error
-	for wait := h.config.Freq / 16; ; wait = min(2*wait, time.Second) {
-		if turn := h.take(ctx); turn != nil {
-			return fmt.Errorf("leave: %w", errors.Join(err, turn))
-		}
-		var events []Event
-		events, err = h.leave(ctx, h.due(leaving))
-		h.give(events)
-		if err == nil || !pause(ctx, wait) {
-			return err
-		}
-	}
-}
-
-func (h *HeartbeatMatchMaker) loop(ctx context.Context) {
-	retry := h.config.Freq / 16
-	for {
-		began := time.Now()
-		round, cancel := context.WithTimeout(ctx, h.config.RoundTimeout())
-		err := h.SendHeartbeats(round)
-		cancel()
-		next := h.config.Freq
-		if err != nil { // try again soon, then less and less often, never later than the next round
-			next, retry = retry, min(2*retry, h.config.Freq)
-		} else {
-			retry = h.config.Freq / 16
-		}
-		if err == nil {
-			next -= time.Since(began)
-		}
-		if !pause(ctx, jitter(next)) {
-			return
-		}
-	}
-}
-
-// jitter shortens d by up to a tenth.
-func jitter(d time.Duration) time.Duration {
-	if d <= 0 {
-		return 0
-	}
-	return d - rand.N(d/10+1)
-}
-
-// pause waits for d and says whether ctx is still on.
-func pause(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return ctx.Err() == nil
-	case <-ctx.Done():
-		return false
-	}
-}

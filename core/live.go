@@ -1,7 +1,9 @@
 package core
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"maps"
@@ -52,7 +54,12 @@ func NewLive(ctx context.Context, from Watcher, p Policy) *Live {
 }
 
 // Wait returns when every watch has ended after the end of ctx.
-func (l *Live) Wait() { l.going.Wait() }
+func (l *Live) Wait() {
+	<-l.ctx.Done()
+	l.mu.Lock() // whoever is about to begin one has begun
+	l.mu.Unlock()
+	l.going.Wait()
+}
 
 // TopicExchange answers one of the topic's pickable members, by the policy.
 func (l *Live) TopicExchange(ctx context.Context, key string) ([]Route, error) {
@@ -130,6 +137,8 @@ func (l *Live) lookup(ctx context.Context, topic string) (*prepared, error) {
 	return nil, fmt.Errorf("%w: topic %q: %w", ErrUnavailable, topic, context.Cause(ctx))
 }
 
+var errWatchEnded = errors.New("the watch has ended")
+
 // follow begins to follow a topic, unless it is followed.
 func (l *Live) follow(topic string) *followed {
 	l.mu.Lock()
@@ -147,15 +156,19 @@ func (l *Live) follow(topic string) *followed {
 		return t
 	}
 	l.going.Go(func() {
+		last := View{Topic: topic, AsOf: time.Now()}
 		for v := range l.from.Watch(l.ctx, topic) {
+			last = *v
 			t.show(v, l.policy)
 		}
+		last.Stale = cmp.Or(context.Cause(l.ctx), errWatchEnded)
+		t.show(&last, l.policy)
 	})
 	return t
 }
 
-// show makes v the newest view. A view that differs in nothing a pick depends on keeps its pick, so that a
-// round robin goes on where it was.
+// show makes v the newest view. A view that shows the same members to pick from keeps its pick, so that a
+// round robin goes on where it was; a host that only has a new instance is the same.
 func (t *followed) show(v *View, policy Policy) {
 	p := prepare(v, policy)
 	if old := t.now.Load(); old != nil && samePlaces(old.picked, p.picked) {
@@ -171,7 +184,8 @@ func samePlaces(a, b []Route) bool {
 	}
 	for i := range a {
 		x, y := a[i].Member, b[i].Member
-		if x.Host != y.Host || x.Weight != y.Weight || x.Zone != y.Zone {
+		if x.Host != y.Host || x.Addr != y.Addr || x.Zone != y.Zone || x.Weight != y.Weight ||
+			x.State != y.State || x.Held != y.Held || !maps.Equal(x.Labels, y.Labels) {
 			return false
 		}
 	}

@@ -57,8 +57,13 @@ func (h *HeartbeatMatchMaker) Registrations() []Status {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	all := make([]Status, 0, len(h.table))
+	now := time.Now()
 	for _, e := range h.inOrder() {
-		all = append(all, Status{*e.member(), e.standing.String(), e.validUntil})
+		standing := e.standing
+		if standing == valid && now.After(e.validUntil) { // nobody beats, or not yet again
+			standing = lost
+		}
+		all = append(all, Status{*e.member(), standing.String(), e.validUntil})
 	}
 	return all
 }
@@ -73,20 +78,56 @@ func (h *HeartbeatMatchMaker) take(ctx context.Context) error {
 	}
 }
 
-func (h *HeartbeatMatchMaker) give(events []Event) {
+func (h *HeartbeatMatchMaker) give() {
 	<-h.turn
-	for _, e := range events {
-		h.config.Observe(e)
+	h.mu.Lock()
+	if h.telling { // whoever does tells the rest too
+		h.mu.Unlock()
+		return
 	}
+	h.telling = true
+	for len(h.untold) > 0 {
+		e := h.untold[0]
+		h.untold = h.untold[1:]
+		h.mu.Unlock()
+		h.config.Observe(e)
+		h.mu.Lock()
+	}
+	h.telling = false
+	h.mu.Unlock()
 }
 
 // writing is a method of [Backend] that takes claims.
 type writing func(ctx context.Context, ttl time.Duration, claims []*Claim) ([]Outcome, error)
 
-// send makes one call for entries and notes what became of each. The caller holds the turn.
-func (h *HeartbeatMatchMaker) send(ctx context.Context, call writing, es []*entry) ([]Event, error) {
+// beat, join and leave make one call for entries. The caller holds the turn.
+func (h *HeartbeatMatchMaker) beat(ctx context.Context, es []*entry) error {
+	return h.send(ctx, h.backend.AckAlive, es)
+}
+
+func (h *HeartbeatMatchMaker) join(ctx context.Context, es []*entry) error {
+	return h.send(ctx, h.backend.BackendRegister, es)
+}
+
+// leave leaves the places of entries. One that never came to the registry has nothing to leave: its claim
+// would name whoever holds the place.
+func (h *HeartbeatMatchMaker) leave(ctx context.Context, es []*entry) error {
+	h.mu.Lock()
+	es = slices.DeleteFunc(es, func(e *entry) bool {
+		if e.claim.Instance != "" {
+			return false
+		}
+		h.forget(e)
+		return true
+	})
+	h.mu.Unlock()
+	return h.send(ctx, h.backend.BackendUnregister, es)
+}
+
+// send makes one call for entries and notes what became of each.
+func (h *HeartbeatMatchMaker) send(ctx context.Context, call writing, es []*entry) error {
 	if len(es) == 0 {
-		return nil, nil
+		return nil
 	}
 	claims := make([]*Claim, len(es))
 	h.mu.Lock()
@@ -95,48 +136,30 @@ func (h *HeartbeatMatchMaker) send(ctx context.Context, call writing, es []*entr
 		claims[i] = e.claim
 	}
 	h.mu.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, h.config.RoundTimeout())
+	defer cancel()
 	sent := time.Now()
 	outcomes, err := call(ctx, h.config.TTL, claims)
 	now := time.Now()
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	var events []Event
 	for i, e := range es {
-		events = h.note(events, e, outcomes[i], sent, now, err)
+		h.note(e, outcomes[i], sent, now, err)
 	}
-	return events, err
+	return err
 }
 
-// leave leaves the places of entries. One that never came to the registry has nothing to leave: its claim
-// would name whoever holds the place. The caller holds the turn.
-func (h *HeartbeatMatchMaker) leave(ctx context.Context, es []*entry) ([]Event, error) {
-	var never []Event
-	h.mu.Lock()
-	es = slices.DeleteFunc(es, func(e *entry) bool {
-		if e.claim.Instance != "" {
-			return false
-		}
-		h.forget(e)
-		never = append(never, Event{Kind: Departed, Member: e.member()})
-		return true
-	})
-	h.mu.Unlock()
-	events, err := h.send(ctx, h.backend.BackendUnregister, es)
-	return append(never, events...), err
-}
-
-// note applies the outcome of a call that was sent at sent, and adds what is to be reported.
-func (h *HeartbeatMatchMaker) note(events []Event, e *entry, o Outcome, sent, now time.Time, err error) []Event {
+// note applies the outcome of a call that was sent at sent.
+func (h *HeartbeatMatchMaker) note(e *entry, o Outcome, sent, now time.Time, err error) {
 	e.instance = e.claim.Instance
 	if h.table[e.place()] != e { // registered anew meanwhile
-		return events
+		return
 	}
 	if e.standing == leaving { // perhaps only since the call was made: then the leave is still to come
 		if o == Absent || o == Left || o == Superseded {
 			h.forget(e)
-			return append(events, Event{Kind: Departed, Member: e.member()})
 		}
-		return events
+		return
 	}
 	was := e.standing
 	switch {
@@ -145,53 +168,54 @@ func (h *HeartbeatMatchMaker) note(events []Event, e *entry, o Outcome, sent, no
 		e.validUntil = sent.Add(h.config.TTL)
 		switch {
 		case !e.joined:
-			events = append(events, Event{Kind: Registered, Member: e.member()})
-		case was == standingBy || was == pending:
-			events = append(events, Event{Kind: Returned, Member: e.member()})
+			h.met(Event{Kind: Registered, Member: e.member()})
+		case was == standingBy:
+			h.met(Event{Kind: Returned, Member: e.member()})
 		case was == lost:
-			events = append(events, Event{Kind: Recovered, Member: e.member()})
+			h.met(Event{Kind: Recovered, Member: e.member()})
 		case o == Joined || o == Replaced: // the registry did not know it any more
-			events = append(events, Event{Kind: Lost, Member: e.member()}, Event{Kind: Recovered, Member: e.member()})
+			h.met(Event{Kind: Lost, Member: e.member()})
+			h.met(Event{Kind: Recovered, Member: e.member()})
 		}
 		e.joined = true
 	case o == Superseded:
 		e.standing, e.holder = standingBy, e.claim.Holder
 		if was != standingBy {
-			events = append(events, e.superseded(now)...)
+			h.superseded(e, now)
 		}
 	case o == Left:
 		e.standing = removed
-		events = append(events, Event{Kind: Removed, Member: e.member()})
+		h.met(Event{Kind: Removed, Member: e.member()})
 	case was == valid && now.After(e.validUntil):
 		e.standing = lost
-		events = append(events, Event{Kind: Lost, Member: e.member(), Err: err})
+		h.met(Event{Kind: Lost, Member: e.member(), Err: err})
 	}
-	return events
 }
+
+// met keeps an event until the turn ends. The caller holds mu.
+func (h *HeartbeatMatchMaker) met(e Event) { h.untold = append(h.untold, e) }
 
 // superseded reports a newer instance, and a contest if it is the third in a minute.
-func (e *entry) superseded(now time.Time) []Event {
-	events := []Event{{Kind: SupersededBy, Member: e.member(), Holder: e.holder}}
+func (h *HeartbeatMatchMaker) superseded(e *entry, now time.Time) {
+	h.met(Event{Kind: SupersededBy, Member: e.member(), Holder: e.holder})
 	e.taken = slices.DeleteFunc(append(e.taken, now), func(t time.Time) bool { return now.Sub(t) > time.Minute })
 	if len(e.taken) > 2 {
-		events = append(events, Event{Kind: Contested, Member: e.member(), Holder: e.holder})
+		h.met(Event{Kind: Contested, Member: e.member(), Holder: e.holder})
 	}
-	return events
 }
 
-// degradation notes whether a round failed, and reports a change of it.
-func (h *HeartbeatMatchMaker) degradation(err error) []Event {
+// degrade notes whether a round failed, and reports a change of it.
+func (h *HeartbeatMatchMaker) degrade(err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	was := h.degraded
 	h.degraded = err != nil
 	switch {
 	case h.degraded && !was:
-		return []Event{{Kind: Degraded, Err: err}}
+		h.met(Event{Kind: Degraded, Err: err})
 	case was && !h.degraded:
-		return []Event{{Kind: Restored}}
+		h.met(Event{Kind: Restored})
 	}
-	return nil
 }
 
 func (e *entry) place() place { return place{e.claim.Topic, e.claim.Host} }
@@ -213,9 +237,11 @@ func (h *HeartbeatMatchMaker) add(rs []Registration) []*entry {
 	return added
 }
 
+// forget takes an entry that has left out of the table.
 func (h *HeartbeatMatchMaker) forget(e *entry) {
 	delete(h.table, e.place())
 	h.sorted = nil
+	h.met(Event{Kind: Departed, Member: e.member()})
 }
 
 // inOrder returns the table by topic and host.
@@ -286,13 +312,16 @@ func (h *HeartbeatMatchMaker) drain(topic, host string) *entry {
 	return e
 }
 
-// firstStandby returns ErrSuperseded if one of es stands by.
-func (h *HeartbeatMatchMaker) firstStandby(es []*entry) error {
+// firstWithout returns why the first of es that does not hold its place does not.
+func (h *HeartbeatMatchMaker) firstWithout(es []*entry) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, e := range es {
-		if e.standing == standingBy {
+		switch e.standing {
+		case standingBy:
 			return fmt.Errorf("register %s: %w; this one stands by", DirectKey(e.claim.Topic, e.claim.Host), ErrSuperseded)
+		case removed:
+			return fmt.Errorf("register %s: %w any more: removed by name", DirectKey(e.claim.Topic, e.claim.Host), ErrNotRegistered)
 		}
 	}
 	return nil

@@ -1,0 +1,157 @@
+package core
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+)
+
+// SendHeartbeats sends one round: it beats every registration, registers what is not registered yet, and
+// leaves what could not be left: the original's send_heartbeats. A nil error means that the backend answered
+// for each.
+func (h *HeartbeatMatchMaker) SendHeartbeats(ctx context.Context) error {
+	if err := h.take(ctx); err != nil {
+		return err
+	}
+	defer h.give()
+	steps := []struct {
+		send func(context.Context, []*entry) error
+		to   []Standing
+	}{
+		{h.beat, []Standing{valid, lost, standingBy}},
+		{h.join, []Standing{pending}},
+		{h.leave, []Standing{leaving}},
+	}
+	var failed error
+	for i, step := range steps {
+		es, waiting := h.due(step.to...), 1
+		for _, later := range steps[i+1:] {
+			waiting += min(1, len(h.due(later.to...)))
+		}
+		part, cancel := share(ctx, waiting)
+		failed = errors.Join(failed, step.send(part, es))
+		cancel()
+	}
+	if !errors.Is(ctx.Err(), context.Canceled) { // who gave up has learnt nothing of the registry
+		h.degrade(failed)
+	}
+	return failed
+}
+
+// share is ctx with an nth of the time it has left, so that a step that hangs leaves some to the others.
+func share(ctx context.Context, n int) (context.Context, context.CancelFunc) {
+	if end, ok := ctx.Deadline(); ok && n > 1 {
+		return context.WithTimeout(ctx, time.Until(end)/time.Duration(n))
+	}
+	return context.WithCancel(ctx)
+}
+
+// loop is a goroutine that sends rounds.
+type loop struct {
+	ctx    context.Context
+	cancel context.CancelFunc
+	ended  chan struct{}
+}
+
+// StartHeartbeat begins the loop of rounds, the first at once: the original's start_heartbeat. It returns at
+// once, and does nothing if the loop runs, or after Close. Only StopHeartbeat, Run's end and Close end the
+// loop.
+func (h *HeartbeatMatchMaker) StartHeartbeat() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closed || h.loop != nil && h.loop.ctx.Err() == nil {
+		return
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	l := &loop{ctx, cancel, make(chan struct{})}
+	h.loop = l
+	go func() {
+		defer close(l.ended)
+		h.rounds(ctx)
+	}()
+}
+
+// StopHeartbeat ends the loop and returns when it has ended: the original's stop_heartbeat. Registrations
+// lapse after their TTL. It may be called twice, and before StartHeartbeat.
+func (h *HeartbeatMatchMaker) StopHeartbeat() {
+	h.mu.Lock()
+	l := h.loop
+	h.mu.Unlock()
+	if l != nil {
+		l.cancel()
+		<-l.ended
+	}
+}
+
+// rounds sends a round every Freq. After one that failed the next comes soon, then less and less often, and
+// never later than it would have come anyway.
+func (h *HeartbeatMatchMaker) rounds(ctx context.Context) {
+	soon := h.config.Freq / 16
+	retry := soon
+	for {
+		began := time.Now()
+		round, cancel := context.WithTimeout(ctx, h.config.RoundTimeout())
+		err := h.SendHeartbeats(round)
+		cancel()
+		next := max(h.config.Freq-time.Since(began), soon)
+		if err != nil {
+			next, retry = min(next, retry), min(2*retry, h.config.Freq)
+		} else {
+			retry = soon
+		}
+		if !pause(ctx, jitter(next)) {
+			return
+		}
+	}
+}
+
+// leaveTimeout bounds the farewell of Run.
+const leaveTimeout = 5 * time.Second
+
+// Run keeps the registrations alive until ctx ends, then leaves all of them within 5 s. Its error says how
+// many could not be left, and lapse.
+func (h *HeartbeatMatchMaker) Run(ctx context.Context) error {
+	h.StartHeartbeat()
+	<-ctx.Done()
+	h.StopHeartbeat()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveTimeout)
+	defer cancel()
+	h.allLeaving()
+	if err := h.leaveAll(ctx); err != nil {
+		return fmt.Errorf("%d registrations could not be left and lapse after %s: %w",
+			len(h.due(leaving)), h.config.TTL, err)
+	}
+	return nil
+}
+
+// leaveAll leaves what is to be left, again and again until ctx ends.
+func (h *HeartbeatMatchMaker) leaveAll(ctx context.Context) error {
+	var err error
+	for wait := h.config.Freq / 16; ; wait = min(2*wait, time.Second) {
+		if late := h.take(ctx); late != nil {
+			return errors.Join(err, late)
+		}
+		err = h.leave(ctx, h.due(leaving))
+		h.give()
+		if err == nil || !pause(ctx, wait) {
+			return err
+		}
+	}
+}
+
+// jitter shortens d by up to a tenth.
+func jitter(d time.Duration) time.Duration { return d - rand.N(d/10+1) }
+
+// pause waits for d and says whether ctx is still on.
+func pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return ctx.Err() == nil
+	case <-ctx.Done():
+		return false
+	}
+}

@@ -1,0 +1,92 @@
+package main
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/redismm/matchmaker/core"
+	"github.com/redismm/matchmaker/redismm"
+	"github.com/redismm/matchmaker/ringmm"
+)
+
+var backends = []string{"redis", "ring", "localhost", "stub"}
+
+// instead says what a backend does instead of keeping registrations.
+var instead = map[string]string{
+	"ring":      "its file says who is there",
+	"localhost": "it answers every topic with this machine",
+	"stub":      "it leaves every key to the broker",
+}
+
+// needRedis refuses a verb that the backend cannot do.
+func (a *app) needRedis(verb string) error {
+	if a.Backend == "redis" {
+		return nil
+	}
+	return fmt.Errorf("%s: %w: %s (from %s) keeps no registrations; %s", verb, core.ErrUnsupported,
+		a.Backend, a.origin("backend"), instead[a.Backend])
+}
+
+func (a *app) config() redismm.Config {
+	return redismm.Config{
+		HeartbeatConfig: core.HeartbeatConfig{Freq: a.HeartbeatFreq, TTL: a.HeartbeatTTL, Observe: a.observe},
+		Prefix:          a.Prefix,
+	}
+}
+
+// store opens Redis for a command that asks once.
+func (a *app) store() (*redismm.Store, error) {
+	if a.RedisURL == embeddedURL {
+		return nil, usagef("%s is %q: a Redis inside %s would be empty, and gone at once; only sidecar and run take it",
+			a.origin("redis-url"), embeddedURL, a.cmd.Name())
+	}
+	if err := a.checkRedisURL(); err != nil {
+		return nil, err
+	}
+	s, err := redismm.OpenStore(a.RedisURL, a.config())
+	return s, a.refused(err)
+}
+
+// refused says where a setting that redismm refuses came from.
+func (a *app) refused(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case !readable(a.RedisURL):
+		return usagef("%s: %w", a.origin("redis-url"), err)
+	}
+	return usagef("%s: %w", a.origin("prefix"), err)
+}
+
+// ring opens the ring file.
+func (a *app) ring() (*ringmm.Ring, error) {
+	if a.Ringfile == "" {
+		return nil, usagef("the ring backend wants --ringfile, or %s", variableOf("ringfile"))
+	}
+	ring, err := ringmm.Open(a.Ringfile, a.observeRing)
+	if err != nil {
+		return nil, fmt.Errorf("%w (%s)", err, a.origin("ringfile"))
+	}
+	return ring, nil
+}
+
+// matchmaker opens the backend for lookups that ask it each time.
+func (a *app) matchmaker() (*core.MatchMaker, io.Closer, error) {
+	switch a.Backend {
+	case "stub":
+		return core.NewStub(), io.NopCloser(nil), nil
+	case "localhost":
+		return core.NewLocalhost("localhost"), io.NopCloser(nil), nil
+	case "ring":
+		ring, err := a.ring()
+		if err != nil {
+			return nil, nil, err
+		}
+		return core.New(ring), ring, nil
+	}
+	store, err := a.store()
+	if err != nil {
+		return nil, nil, err
+	}
+	return core.New(store), store, nil
+}

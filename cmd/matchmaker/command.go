@@ -1,0 +1,110 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"runtime"
+	"runtime/debug"
+	"strings"
+
+	"github.com/rs/zerolog"
+	"github.com/spf13/cobra"
+)
+
+// app is one run of the command.
+type app struct {
+	settings
+	environ        []string
+	env            map[string]string // of environ
+	stdin          io.Reader
+	stdout, stderr io.Writer
+	log            zerolog.Logger
+	cmd            *cobra.Command // the command that runs
+}
+
+// run does what args ask and returns the exit code. The end of ctx asks it to stop, as SIGTERM does.
+func run(ctx context.Context, args, env []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	a := &app{environ: env, env: variables(env), stdin: stdin, stdout: stdout, stderr: stderr, log: zerolog.Nop()}
+	root := a.root()
+	root.SetArgs(args)
+	root.SetIn(stdin)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	cmd, err := root.ExecuteContextC(ctx)
+	return a.exit(cmd, err)
+}
+
+// version is set when a release is built.
+var version string
+
+func versionText() string {
+	v := version
+	if info, ok := debug.ReadBuildInfo(); ok && v == "" {
+		v = info.Main.Version
+	}
+	if v == "" || v == "(devel)" {
+		v = "development"
+	}
+	return fmt.Sprintf("%s (%s, %s/%s)", v, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+}
+
+func (a *app) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "matchmaker",
+		Short: "Who is there, and who can take this?",
+		Long: `Hosts register under topics and stay listed while heartbeats keep them alive. Callers ask with a key:
+"compute" is any one live host of the topic, "compute.node7" that host, "fanout~compute" every live host.
+The registry is a Redis server; a ring file, "localhost" and "stub" answer without one.`,
+		Example: `  matchmaker demo                                  watch it work; needs nothing
+  matchmaker sidecar --register compute=node1      keep a host registered
+  matchmaker run --topic web -- nginx              keep a command's host registered while it runs
+  matchmaker resolve compute                       any one live host`,
+		Version:                    versionText(),
+		SilenceErrors:              true,
+		SilenceUsage:               true,
+		Args:                       unknownCommand,
+		Run:                        func(cmd *cobra.Command, _ []string) { _ = cmd.Help() },
+		PersistentPreRunE:          func(cmd *cobra.Command, _ []string) error { return a.complete(cmd) },
+		SuggestionsMinimumDistance: 2,
+		CompletionOptions:          cobra.CompletionOptions{HiddenDefaultCmd: true},
+	}
+	a.settings.flags(root.PersistentFlags())
+	root.PersistentFlags().SortFlags = false
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.SetVersionTemplate("matchmaker {{.Version}}\n")
+	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) { help(cmd.OutOrStdout(), cmd) })
+	root.SetHelpCommand(helpCommand())
+	root.AddCommand(a.demoCommand(), a.sidecarCommand(), a.runCommand(), a.resolveCommand(), a.lsCommand(),
+		a.aliveCommand(), a.registerCommand(), a.unregisterCommand(), a.ackCommand(), a.expireCommand())
+	return root
+}
+
+// unknownCommand refuses the arguments that no command took.
+func unknownCommand(root *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	hint := ""
+	if near := root.SuggestionsFor(args[0]); len(near) > 0 {
+		hint = fmt.Sprintf("; did you mean %s?", strings.Join(near, " or "))
+	}
+	return usagef("there is no command %q%s", args[0], hint)
+}
+
+// operands refuses a number of operands other than least to most; most < 0 is any number.
+func operands(least, most int, want string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) < least || most >= 0 && len(args) > most {
+			return usagef("%s wants %s, not %s", cmd.Name(), want, quoted(args))
+		}
+		return nil
+	}
+}
+
+func quoted(args []string) string {
+	if len(args) == 0 {
+		return "nothing"
+	}
+	return fmt.Sprintf("%q", args)
+}

@@ -1,0 +1,319 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/redismm/matchmaker/core"
+	"github.com/redismm/matchmaker/redismm"
+)
+
+func (a *app) demoCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "demo",
+		Short: "Watch hosts come, die and leave, in a quarter of a minute",
+		Long: `Starts a Redis inside this process and three hosts with a connection each; kills one, lets another leave, and
+prints what somebody who watches them is told and what lookups answer. Everything it prints has happened, when
+it says so. It needs nothing, touches nothing else, and ends by itself.`,
+		Example: `  matchmaker demo`,
+		Args:    operands(0, 0, "no operands"),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if a.JSON {
+				return usagef("demo tells a story; it has no --json")
+			}
+			return runDemo(cmd.Context(), a.stdout)
+		},
+	}
+}
+
+const (
+	demoTopic = "compute"
+	demoFreq  = time.Second
+	demoTTL   = 3 * time.Second
+	demoWait  = 15 * time.Second // for anything that ought to happen
+)
+
+// demo is the stage: who narrates, and who watches.
+type demo struct {
+	url     string
+	began   time.Time
+	watcher *core.HeartbeatMatchMaker
+	seen    chan *core.View
+
+	mu  sync.Mutex // one line at a time
+	out io.Writer
+}
+
+func runDemo(ctx context.Context, out io.Writer) error {
+	url, stop, err := startEmbedded()
+	if err != nil {
+		return err
+	}
+	defer stop()
+	d := &demo{url: url, began: time.Now(), seen: make(chan *core.View, 64), out: out}
+	if d.watcher, err = d.connect(); err != nil {
+		return err
+	}
+	ctx, end := context.WithCancel(ctx)
+	var watching sync.WaitGroup
+	defer func() {
+		end()
+		watching.Wait()
+		d.watcher.Close()
+	}()
+	d.say("A Redis runs inside this process, at %s. Nothing else is touched.", url)
+	d.say("Somebody watches the topic %q. A bar marks what the watch reports.", demoTopic)
+	watching.Go(func() { d.watch(ctx) })
+	return d.play(ctx)
+}
+
+// play lets everything happen.
+func (d *demo) play(ctx context.Context) error {
+	if err := d.until(ctx, "the first view", showing()); err != nil {
+		return err
+	}
+	d.say("Three hosts register. Each sends a heartbeat every %s, and stays registered for %s without one.", demoFreq, demoTTL)
+	var hosts []*demoHost
+	defer func() {
+		for _, h := range hosts {
+			h.kill()
+		}
+	}()
+	for _, name := range []string{"node1", "node2", "node3"} {
+		h, err := d.register(ctx, name)
+		if err != nil {
+			return err
+		}
+		hosts = append(hosts, h)
+	}
+	if err := d.until(ctx, "three hosts in the view", showing("node1", "node2", "node3")); err != nil {
+		return err
+	}
+	if err := d.pause(ctx); err != nil {
+		return err
+	}
+	d.say("Lookups of the topic answer one host each, of the fanout key all, of a direct key the one it names:")
+	if _, err := d.ask(ctx); err != nil {
+		return err
+	}
+	d.resolve(ctx, "fanout~"+demoTopic)
+	d.resolve(ctx, demoTopic+".node2")
+	d.say("Heartbeats go on. While nothing changes, the watch reports nothing.")
+	if err := d.pause(ctx); err != nil {
+		return err
+	}
+	return d.death(ctx, hosts)
+}
+
+// death is the second act.
+func (d *demo) death(ctx context.Context, hosts []*demoHost) error {
+	d.say("node2 is killed: its heartbeats stop, and it says goodbye to nobody.")
+	hosts[1].kill()
+	if err := d.until(ctx, "node2 held", showing("node1", "node2 held", "node3")); err != nil {
+		return err
+	}
+	d.say("Its TTL has lapsed. It is held for one TTL more, in case it was Redis that lost it, but not picked:")
+	count, err := d.ask(ctx)
+	if err == nil && count["node2"] > 0 {
+		err = fmt.Errorf("demo: node2 was picked while it was held")
+	}
+	if err != nil {
+		return err
+	}
+	if err := d.until(ctx, "node2 gone", showing("node1", "node3")); err != nil {
+		return err
+	}
+	d.say("It did not come back, so it is gone.")
+	if err := d.pause(ctx); err != nil {
+		return err
+	}
+	return d.departures(ctx, hosts)
+}
+
+// departures is the third.
+func (d *demo) departures(ctx context.Context, hosts []*demoHost) error {
+	d.say("node3 is told to stop, and says goodbye. That takes no TTL:")
+	if err := hosts[2].depart(); err != nil {
+		return err
+	}
+	if err := d.until(ctx, "node3 gone", showing("node1")); err != nil {
+		return err
+	}
+	if _, err := d.ask(ctx); err != nil {
+		return err
+	}
+	if err := d.pause(ctx); err != nil {
+		return err
+	}
+	d.say("node1 leaves too. \"Nobody is there\" and \"never heard of\" are different answers:")
+	if err := hosts[0].depart(); err != nil {
+		return err
+	}
+	if err := d.until(ctx, "an empty view", showing()); err != nil {
+		return err
+	}
+	d.resolve(ctx, demoTopic)
+	d.resolve(ctx, "storage")
+	d.say("That was all. For hosts of your own: matchmaker help sidecar, matchmaker help run.")
+	return nil
+}
+
+// say tells what happens, with the seconds since the beginning.
+func (d *demo) say(format string, args ...any) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	fmt.Fprintf(d.out, "%5.1fs  %s\n", time.Since(d.began).Seconds(), fmt.Sprintf(format, args...))
+}
+
+func (d *demo) connect() (*core.HeartbeatMatchMaker, error) {
+	return redismm.Open(context.Background(), d.url, redismm.Config{
+		HeartbeatConfig: core.HeartbeatConfig{Freq: demoFreq, TTL: demoTTL},
+	})
+}
+
+// watch tells what a Watch yields.
+func (d *demo) watch(ctx context.Context) {
+	last := ""
+	for v := range d.watcher.Live().Watch(ctx, demoTopic) {
+		if text := shown(v); text != last {
+			d.say("│ %s", text)
+			last = text
+		}
+		select {
+		case d.seen <- v:
+		case <-ctx.Done():
+		}
+	}
+}
+
+// shown says what a view shows.
+func shown(v *core.View) string {
+	if v.Stale != nil {
+		return "cannot tell: " + v.Stale.Error()
+	}
+	if err := v.Err(); err != nil {
+		return err.Error()
+	}
+	return fmt.Sprintf("%d of %q: %s", len(v.Members), v.Topic, strings.Join(names(v), ", "))
+}
+
+func names(v *core.View) []string {
+	var names []string
+	for _, m := range v.Members {
+		name := m.Host
+		if m.Held {
+			name += " held"
+		}
+		names = append(names, name)
+	}
+	return names
+}
+
+// showing accepts the views of these hosts.
+func showing(want ...string) func(*core.View) bool {
+	return func(v *core.View) bool { return strings.Join(names(v), ",") == strings.Join(want, ",") }
+}
+
+// until waits for a view.
+func (d *demo) until(ctx context.Context, what string, accept func(*core.View) bool) error {
+	ctx, cancel := context.WithTimeout(ctx, demoWait)
+	defer cancel()
+	for {
+		select {
+		case v := <-d.seen:
+			if accept(v) {
+				return nil
+			}
+		case <-ctx.Done():
+			return fmt.Errorf("demo: waiting for %s: %w", what, ctx.Err())
+		}
+	}
+}
+
+// pause lets people read, and heartbeats come.
+func (d *demo) pause(ctx context.Context) error {
+	select {
+	case <-time.After(1500 * time.Millisecond):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// ask looks the topic up a dozen times and tells how often each host was answered.
+func (d *demo) ask(ctx context.Context) (count map[string]int, err error) {
+	const times = 12
+	count = make(map[string]int)
+	for range times {
+		routes, err := d.watcher.Resolve(ctx, demoTopic)
+		if err != nil {
+			return nil, err
+		}
+		count[routes[0].Host]++
+	}
+	var answers []string
+	for _, host := range slices.Sorted(maps.Keys(count)) {
+		answers = append(answers, fmt.Sprintf("%s %d times", host, count[host]))
+	}
+	d.say("  %-16s answered %s", demoTopic, strings.Join(answers, ", "))
+	return count, nil
+}
+
+// resolve looks a key up and tells the answer.
+func (d *demo) resolve(ctx context.Context, key string) {
+	routes, err := d.watcher.Resolve(ctx, key)
+	if err != nil {
+		d.say("  %-16s answered nobody: %v", key, errors.Unwrap(err))
+		return
+	}
+	var hosts []string
+	for _, r := range routes {
+		hosts = append(hosts, r.Host)
+	}
+	d.say("  %-16s answered %s", key, strings.Join(hosts, ", "))
+}
+
+// demoHost is a host, with a connection of its own.
+type demoHost struct {
+	mm   *core.HeartbeatMatchMaker
+	dead bool
+}
+
+func (d *demo) register(ctx context.Context, name string) (*demoHost, error) {
+	mm, err := d.connect()
+	if err != nil {
+		return nil, err
+	}
+	h := &demoHost{mm: mm}
+	if err := mm.Register(ctx, core.Registration{Topic: demoTopic, Host: name}); err != nil {
+		mm.Close()
+		return nil, err
+	}
+	mm.StartHeartbeat()
+	return h, nil
+}
+
+// kill ends a host without a word.
+func (h *demoHost) kill() {
+	if !h.dead {
+		h.dead = true
+		h.mm.Close()
+	}
+}
+
+// depart is what a host does when it is told to stop.
+func (h *demoHost) depart() error {
+	stopped, stop := context.WithCancel(context.Background())
+	stop()
+	defer h.kill()
+	return h.mm.Run(stopped)
+}

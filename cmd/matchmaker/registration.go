@@ -1,0 +1,174 @@
+package main
+
+import (
+	"context"
+
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"github.com/redismm/matchmaker/core"
+)
+
+// record is what flags say of a registration beside its place.
+type record struct {
+	addr, zone string
+	weight     int
+	labels     []string
+}
+
+func (r *record) flags(f *pflag.FlagSet) {
+	f.StringVar(&r.addr, "addr", "", "where the host serves, `host:port`; \":8080\" gets this machine's address")
+	f.StringVar(&r.zone, "zone", "", "where the host stands, for callers that prefer near ones")
+	f.IntVar(&r.weight, "weight", 0, "the host's share against its neighbours', 1 to 65535 (default 1)")
+	f.StringArrayVar(&r.labels, "label", nil, "a label `name=value` for callers; may be given again")
+	f.SortFlags = false
+}
+
+// registration is what the operands TOPIC [HOST] and the flags say together, checked.
+func (a *app) registration(ctx context.Context, more record, args []string) (core.Registration, error) {
+	host, err := hostOf(args)
+	if err != nil {
+		return core.Registration{}, err
+	}
+	r := core.Registration{Topic: args[0], Host: host, Addr: more.addr, Zone: more.zone, Weight: more.weight}
+	for _, label := range more.labels {
+		if err := addLabel(&r, label); err != nil {
+			return r, usageError{err}
+		}
+	}
+	return a.complement(ctx, r)
+}
+
+// complement completes the address of a registration and checks it.
+func (a *app) complement(ctx context.Context, r core.Registration) (core.Registration, error) {
+	var err error
+	if r.Addr, err = a.reachable(ctx, r.Addr); err == nil {
+		err = r.Check()
+	}
+	if err != nil {
+		return r, usageError{err}
+	}
+	return r, nil
+}
+
+func addLabel(r *core.Registration, label string) error {
+	name, value, ok := strings.Cut(label, "=")
+	if !ok || name == "" {
+		return core.Invalid("label", label, "want name=value")
+	}
+	if _, twice := r.Labels[name]; twice {
+		return core.Invalid("label", label, "given twice")
+	}
+	if r.Labels == nil {
+		r.Labels = make(map[string]string)
+	}
+	r.Labels[name] = value
+	return nil
+}
+
+// registrations are those of --register, each TOPIC[=HOST][,addr=..][,zone=..][,weight=..][,label.NAME=..],
+// and those of its variable, which are apart by white space or semicolons.
+type registrations []core.Registration
+
+var _ pflag.Value = (*registrations)(nil)
+
+// Set adds one registration.
+func (rs *registrations) Set(text string) error {
+	r, err := parseRegistration(text)
+	if err == nil {
+		*rs = append(*rs, r)
+	}
+	return err
+}
+
+// EnvDecode adds the registrations of the variable.
+func (rs *registrations) EnvDecode(text string) error {
+	for _, one := range strings.FieldsFunc(text, func(c rune) bool { return strings.ContainsRune(" \t\r\n;", c) }) {
+		if err := rs.Set(one); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (rs *registrations) String() string { return "" }
+
+// Type is how help calls the value.
+func (rs *registrations) Type() string { return "TOPIC=HOST[,...]" }
+
+func parseRegistration(text string) (core.Registration, error) {
+	place, fields, _ := strings.Cut(text, ",")
+	var r core.Registration
+	r.Topic, r.Host, _ = strings.Cut(place, "=")
+	if r.Host == "" {
+		host, err := hostOf(nil)
+		if err != nil {
+			return r, err
+		}
+		r.Host = host
+	}
+	seen := make(map[string]bool)
+	for _, field := range strings.Split(fields, ",") {
+		if fields == "" {
+			break
+		}
+		name, value, ok := strings.Cut(field, "=")
+		if !ok || seen[name] {
+			return r, core.Invalid("registration", text,
+				fmt.Sprintf("%q is not name=value, or given twice; want %s", field, registrationForm))
+		}
+		seen[name] = true
+		if err := setField(&r, name, value); err != nil {
+			return r, fmt.Errorf("registration %q: %w", text, err)
+		}
+	}
+	return r, nil
+}
+
+const registrationForm = "TOPIC=HOST,addr=HOST:PORT,zone=ZONE,weight=N,label.NAME=VALUE"
+
+func setField(r *core.Registration, name, value string) error {
+	label, isLabel := strings.CutPrefix(name, "label.")
+	switch {
+	case name == "addr":
+		r.Addr = value
+	case name == "zone":
+		r.Zone = value
+	case name == "weight":
+		n, err := strconv.Atoi(value)
+		if err != nil {
+			return core.Invalid("weight", value, "want 1 to 65535")
+		}
+		r.Weight = n
+	case isLabel:
+		return addLabel(r, label+"="+value)
+	default:
+		return core.Invalid("field", name, "want addr, zone, weight or label.NAME")
+	}
+	return nil
+}
+
+// kept completes and checks what sidecar is to keep.
+func (a *app) kept(ctx context.Context) ([]core.Registration, error) {
+	if len(a.Register) == 0 {
+		return nil, usagef("there is nothing to register: want --register %s, or %s", registrationForm, variableOf("register"))
+	}
+	seen := make(map[string]bool)
+	var whole []core.Registration
+	for _, r := range a.Register {
+		key := r.Topic + "\x00" + r.Host
+		if seen[key] {
+			return nil, usagef("%s names %s twice", a.origin("register"), core.DirectKey(r.Topic, r.Host))
+		}
+		seen[key] = true
+		r, err := a.complement(ctx, r)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", a.origin("register"), err)
+		}
+		whole = append(whole, r)
+	}
+	return whole, nil
+}

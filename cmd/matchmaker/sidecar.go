@@ -1,0 +1,94 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/redismm/matchmaker/core"
+	"github.com/redismm/matchmaker/redismm"
+)
+
+func (a *app) sidecarCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "sidecar --register REGISTRATION...",
+		Short: "Keep hosts registered until told to stop",
+		Long: `Registers hosts and keeps them registered with heartbeats until SIGTERM or SIGINT; then it leaves, within 5 s,
+and exits with 0. A second SIGINT ends it at once. Redis may be down, also at the start: what cannot be done
+now is tried again with every heartbeat. What happens to the registrations is logged on stderr.
+
+A registration is TOPIC=HOST, and what is to be known of the host, each part after a comma:
+  addr=HOST:PORT  where it serves; addr=:8080 gets this machine's address in the network of Redis
+  zone=ZONE       where it stands, for callers that prefer near ones
+  weight=N        its share against its neighbours', 1 to 65535
+  label.NAME=VALUE
+HOST is this machine's name if it is left out. MATCHMAKER_REGISTER holds any number of registrations, with
+spaces, newlines or semicolons between them.`,
+		Example: `  matchmaker sidecar --register compute=node1,addr=:8080,zone=east,label.rack=7 --register metrics=node1
+  MATCHMAKER_REGISTER="compute=node1 metrics=node1" matchmaker sidecar`,
+		Args: operands(0, 0, "no operands"),
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.sidecar(cmd.Context()) },
+	}
+	c.Flags().Var(&a.Register, "register", "a `registration` to keep; may be given again")
+	return c
+}
+
+func (a *app) sidecar(ctx context.Context) error {
+	if err := a.needRedis("sidecar"); err != nil {
+		return err
+	}
+	rs, err := a.kept(ctx)
+	if err != nil {
+		return err
+	}
+	mm, end, err := a.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer end()
+	ctx, forced, release := stopping(ctx)
+	defer release()
+	left := make(chan error, 1)
+	go func() { left <- a.keep(ctx, mm, rs) }()
+	select {
+	case err := <-left:
+		return err
+	case <-forced:
+		return exitCode(exitInterrupted)
+	}
+}
+
+// open opens Redis for a process that keeps registrations; embedded, if so configured.
+func (a *app) open(ctx context.Context) (mm *core.HeartbeatMatchMaker, end func(), err error) {
+	stop := func() {}
+	if a.RedisURL == embeddedURL {
+		if a.RedisURL, stop, err = startEmbedded(); err != nil {
+			return nil, nil, err
+		}
+		fmt.Fprintf(a.stderr, "an empty Redis inside this process, for as long as it runs: MATCHMAKER_REDIS_URL=%s\n", a.RedisURL)
+	}
+	if err = a.checkRedisURL(); err == nil {
+		mm, err = redismm.Open(ctx, a.RedisURL, a.config())
+		err = a.refused(err)
+	}
+	if err != nil {
+		stop()
+		return nil, nil, err
+	}
+	return mm, func() { mm.Close(); stop() }, nil
+}
+
+// keep registers and keeps what it registered until ctx ends, and leaves. Its error says what it could not
+// leave.
+func (a *app) keep(ctx context.Context, mm *core.HeartbeatMatchMaker, rs []core.Registration) error {
+	a.log.Info().Int("registrations", len(rs)).Str("redis", redisAddress(a.RedisURL)).
+		Stringer("heartbeat_freq", a.HeartbeatFreq).Stringer("heartbeat_ttl", a.HeartbeatTTL).Msg("started")
+	first, cancel := a.bounded(ctx)
+	err := mm.Register(first, rs...)
+	cancel()
+	if err != nil && ctx.Err() == nil {
+		a.log.Warn().Str("error", a.message(err)).Msg("not registered yet")
+	}
+	return mm.Run(ctx)
+}

@@ -1,0 +1,39 @@
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+// stopping returns a context that ends with ctx and at the first SIGTERM or SIGINT, and a channel that is
+// closed by a SIGINT after that. Call release when both are done with.
+func stopping(ctx context.Context) (stopped context.Context, forced <-chan struct{}, release func()) {
+	stopped, stop := context.WithCancel(ctx)
+	force, released := make(chan struct{}), make(chan struct{})
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
+	go func() {
+		for {
+			select {
+			case s := <-signals:
+				if stopped.Err() != nil && s == syscall.SIGINT {
+					close(force)
+					return
+				}
+				stop()
+			case <-released:
+				return
+			}
+		}
+	}()
+	return stopped, force, func() {
+		signal.Stop(signals)
+		close(released)
+		stop()
+	}
+}
+
+// exitInterrupted is the exit code of a command that a SIGINT ended.
+const exitInterrupted = 128 + int(syscall.SIGINT)

@@ -155,9 +155,10 @@ func (w *transcript) String() string {
 	return w.buf.String()
 }
 
-// cleanEnvironment is the environment without the matchmaker's own variables.
+// cleanEnvironment is the environment without the matchmaker's own variables. A binary with the race detector
+// is told not to sleep for a second before it exits.
 func cleanEnvironment() []string {
-	var env []string
+	env := []string{"GORACE=atexit_sleep_ms=0"}
 	for _, v := range os.Environ() {
 		if !strings.HasPrefix(v, "MATCHMAKER_") {
 			env = append(env, v)

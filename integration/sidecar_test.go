@@ -142,8 +142,8 @@ func TestSidecarThatIsSupersededStandsByAndComesBack(t *testing.T) {
 			first.Says(soon, "127.0.0.1:1002")
 			stays(t, 3*beating.Freq, holder, "127.0.0.1:1002")
 
-			end(t, second)
 			began := time.Now()
+			end(t, second)
 			becomes(t, beating.TTL+beating.Freq+slack, holder, "127.0.0.1:1001")
 			if took := time.Since(began); took < beating.TTL-beating.Freq {
 				t.Errorf("back after %s; what the second left stands for a TTL of %s", took, beating.TTL)

@@ -188,10 +188,26 @@ func (h *HeartbeatMatchMaker) Drain(ctx context.Context, topic, host string) err
 	return nil
 }
 
-// AckAlive renews a live registration of any process for one TTL: the original's ack_alive, called publicly.
-// It creates and adopts nothing; [ErrNotRegistered] if nobody is there.
+// AckAlive renews a registration for one TTL: the original's ack_alive, called publicly. One of this process
+// is beaten as a heartbeat beats it, and is back if it had lapsed; [ErrSuperseded] if it stands by. One of
+// another process must be live, else [ErrNotRegistered]: nothing is created, and nothing is adopted.
 func (h *HeartbeatMatchMaker) AckAlive(ctx context.Context, topic, host string) error {
-	return h.byName(ctx, "ack", topic, host, h.backend.AckAlive)
+	own := h.beaten(topic, host)
+	if own == nil {
+		return h.byName(ctx, "ack", topic, host, h.backend.AckAlive)
+	}
+	if err := h.take(ctx); err != nil {
+		return fmt.Errorf("ack %s: %w", DirectKey(topic, host), err)
+	}
+	err := h.beat(ctx, h.current([]*entry{own}, valid, lost, standingBy))
+	h.give()
+	if err == nil {
+		err = h.withoutPlace(own)
+	}
+	if err != nil {
+		return fmt.Errorf("ack %s: %w", DirectKey(topic, host), err)
+	}
+	return nil
 }
 
 // Expire ends a registration as if its TTL had lapsed: the original's expire. The next heartbeat of a living

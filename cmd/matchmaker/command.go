@@ -21,6 +21,7 @@ type app struct {
 	stdout, stderr io.Writer
 	log            zerolog.Logger
 	cmd            *cobra.Command // the command that runs
+	asksOnce       bool           // and may take no longer than --timeout
 }
 
 // run does what args ask and returns the exit code. The end of ctx asks it to stop, as SIGTERM does.

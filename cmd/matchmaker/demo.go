@@ -30,20 +30,25 @@ it says so. It needs nothing, touches nothing else, and ends by itself.`,
 			if a.JSON {
 				return usagef("demo tells a story; it has no --json")
 			}
-			return runDemo(cmd.Context(), a.stdout)
+			return runDemo(cmd.Context(), a.stdout, forPeople)
 		},
 	}
 }
 
-const (
-	demoTopic = "compute"
-	demoFreq  = time.Second
-	demoTTL   = 3 * time.Second
-	demoWait  = 15 * time.Second // for anything that ought to happen
-)
+const demoTopic = "compute"
+
+// pace is how fast a demo is.
+type pace struct {
+	freq, ttl time.Duration
+	pause     time.Duration // for people to read
+	wait      time.Duration // for anything that ought to happen
+}
+
+var forPeople = pace{time.Second, 3 * time.Second, 1500 * time.Millisecond, 15 * time.Second}
 
 // demo is the stage: who narrates, and who watches.
 type demo struct {
+	pace
 	url     string
 	began   time.Time
 	watcher *core.HeartbeatMatchMaker
@@ -53,13 +58,13 @@ type demo struct {
 	out io.Writer
 }
 
-func runDemo(ctx context.Context, out io.Writer) error {
+func runDemo(ctx context.Context, out io.Writer, p pace) error {
 	url, stop, err := startEmbedded()
 	if err != nil {
 		return err
 	}
 	defer stop()
-	d := &demo{url: url, began: time.Now(), seen: make(chan *core.View, 64), out: out}
+	d := &demo{pace: p, url: url, began: time.Now(), seen: make(chan *core.View, 64), out: out}
 	if d.watcher, err = d.connect(); err != nil {
 		return err
 	}
@@ -81,7 +86,7 @@ func (d *demo) play(ctx context.Context) error {
 	if err := d.until(ctx, "the first view", showing()); err != nil {
 		return err
 	}
-	d.say("Three hosts register. Each sends a heartbeat every %s, and stays registered for %s without one.", demoFreq, demoTTL)
+	d.say("Three hosts register. Each sends a heartbeat every %s, and stays registered for %s without one.", d.freq, d.ttl)
 	var hosts []*demoHost
 	defer func() {
 		for _, h := range hosts {
@@ -98,7 +103,7 @@ func (d *demo) play(ctx context.Context) error {
 	if err := d.until(ctx, "three hosts in the view", showing("node1", "node2", "node3")); err != nil {
 		return err
 	}
-	if err := d.pause(ctx); err != nil {
+	if err := d.breathe(ctx); err != nil {
 		return err
 	}
 	d.say("Lookups of the topic answer one host each, of the fanout key all, of a direct key the one it names:")
@@ -108,7 +113,7 @@ func (d *demo) play(ctx context.Context) error {
 	d.resolve(ctx, "fanout~"+demoTopic)
 	d.resolve(ctx, demoTopic+".node2")
 	d.say("Heartbeats go on. While nothing changes, the watch reports nothing.")
-	if err := d.pause(ctx); err != nil {
+	if err := d.breathe(ctx); err != nil {
 		return err
 	}
 	return d.death(ctx, hosts)
@@ -133,7 +138,7 @@ func (d *demo) death(ctx context.Context, hosts []*demoHost) error {
 		return err
 	}
 	d.say("It did not come back, so it is gone.")
-	if err := d.pause(ctx); err != nil {
+	if err := d.breathe(ctx); err != nil {
 		return err
 	}
 	return d.departures(ctx, hosts)
@@ -151,7 +156,7 @@ func (d *demo) departures(ctx context.Context, hosts []*demoHost) error {
 	if _, err := d.ask(ctx); err != nil {
 		return err
 	}
-	if err := d.pause(ctx); err != nil {
+	if err := d.breathe(ctx); err != nil {
 		return err
 	}
 	d.say("node1 leaves too. \"Nobody is there\" and \"never heard of\" are different answers:")
@@ -176,7 +181,7 @@ func (d *demo) say(format string, args ...any) {
 
 func (d *demo) connect() (*core.HeartbeatMatchMaker, error) {
 	return redismm.Open(context.Background(), d.url, redismm.Config{
-		HeartbeatConfig: core.HeartbeatConfig{Freq: demoFreq, TTL: demoTTL},
+		HeartbeatConfig: core.HeartbeatConfig{Freq: d.freq, TTL: d.ttl},
 	})
 }
 
@@ -225,7 +230,7 @@ func showing(want ...string) func(*core.View) bool {
 
 // until waits for a view.
 func (d *demo) until(ctx context.Context, what string, accept func(*core.View) bool) error {
-	ctx, cancel := context.WithTimeout(ctx, demoWait)
+	ctx, cancel := context.WithTimeout(ctx, d.wait)
 	defer cancel()
 	for {
 		select {
@@ -239,10 +244,10 @@ func (d *demo) until(ctx context.Context, what string, accept func(*core.View) b
 	}
 }
 
-// pause lets people read, and heartbeats come.
-func (d *demo) pause(ctx context.Context) error {
+// breathe lets people read, and heartbeats come.
+func (d *demo) breathe(ctx context.Context) error {
 	select {
-	case <-time.After(1500 * time.Millisecond):
+	case <-time.After(d.pause):
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()

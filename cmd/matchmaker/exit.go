@@ -75,7 +75,7 @@ func seeHelp(cmd *cobra.Command) string {
 // and who said to ask there.
 func (a *app) message(err error) string {
 	text := err.Error()
-	if errors.Is(err, context.DeadlineExceeded) {
+	if a.asksOnce && errors.Is(err, context.DeadlineExceeded) {
 		text += fmt.Sprintf("; no answer within %s (%s)", a.Timeout, a.origin("timeout"))
 	}
 	if at := redisAddress(a.RedisURL); cannotTell(err) && strings.Contains(text, at) {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"syscall"
 	"time"
@@ -76,9 +77,9 @@ func (a *app) run(ctx context.Context, more record, place, command []string) err
 	return exitCode(child.Code()).orNil()
 }
 
-// notStarted reports that the command did not start, and ends with the code that shells use for it.
+// notStarted says that the command did not start, and ends with the code that shells use for it.
 func (a *app) notStarted(err error) error {
-	a.log.Error().Str("error", a.redact(err.Error())).Msg("the command did not start")
+	fmt.Fprintln(a.stderr, "matchmaker: run:", err)
 	return exitCode(supervise.CodeOf(err))
 }
 

@@ -161,7 +161,8 @@ func logLevel(name string) (zerolog.Level, error) {
 	return level, nil
 }
 
-// bounded gives a command that asks once its time.
+// bounded gives a command that asks once its time, less what the process itself needs to begin and end.
 func (a *app) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(ctx, a.Timeout)
+	a.asksOnce = true
+	return context.WithTimeout(ctx, a.Timeout-min(a.Timeout/20, 50*time.Millisecond))
 }

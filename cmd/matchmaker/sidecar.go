@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -66,7 +65,7 @@ func (a *app) open(ctx context.Context) (mm *core.HeartbeatMatchMaker, end func(
 		if a.RedisURL, stop, err = startEmbedded(); err != nil {
 			return nil, nil, err
 		}
-		fmt.Fprintf(a.stderr, "an empty Redis inside this process, for as long as it runs: MATCHMAKER_REDIS_URL=%s\n", a.RedisURL)
+		a.log.Log().Str("redis_url", a.RedisURL).Msg("an empty Redis runs inside this process, for as long as it does")
 	}
 	if err = a.checkRedisURL(); err == nil {
 		mm, err = redismm.Open(ctx, a.RedisURL, a.config())
@@ -84,7 +83,7 @@ func (a *app) open(ctx context.Context) (mm *core.HeartbeatMatchMaker, end func(
 func (a *app) keep(ctx context.Context, mm *core.HeartbeatMatchMaker, rs []core.Registration) error {
 	a.log.Info().Int("registrations", len(rs)).Str("redis", redisAddress(a.RedisURL)).
 		Stringer("heartbeat_freq", a.HeartbeatFreq).Stringer("heartbeat_ttl", a.HeartbeatTTL).Msg("started")
-	first, cancel := a.bounded(ctx)
+	first, cancel := context.WithTimeout(ctx, a.Timeout)
 	err := mm.Register(first, rs...)
 	cancel()
 	if err != nil && ctx.Err() == nil {

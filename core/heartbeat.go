@@ -144,7 +144,7 @@ func (h *HeartbeatMatchMaker) Register(ctx context.Context, rs ...Registration) 
 	if err != nil {
 		return fmt.Errorf("register: %w; it is kept, and tried again by every heartbeat", err)
 	}
-	return h.firstWithout(added)
+	return h.firstWithout("register", added)
 }
 
 // Unregister leaves a place: the original's unregister. If this process holds no registration there, whoever
@@ -201,13 +201,10 @@ func (h *HeartbeatMatchMaker) AckAlive(ctx context.Context, topic, host string) 
 	}
 	err := h.beat(ctx, h.current([]*entry{own}, valid, lost, standingBy))
 	h.give()
-	if err == nil {
-		err = h.withoutPlace(own)
-	}
 	if err != nil {
 		return fmt.Errorf("ack %s: %w", DirectKey(topic, host), err)
 	}
-	return nil
+	return h.firstWithout("ack", []*entry{own})
 }
 
 // Expire ends a registration as if its TTL had lapsed: the original's expire. The next heartbeat of a living

@@ -300,6 +300,17 @@ func (h *HeartbeatMatchMaker) allLeaving() {
 	}
 }
 
+// beaten returns the registration of this process that heartbeats beat under a topic and host, or nil.
+func (h *HeartbeatMatchMaker) beaten(topic, host string) *entry {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	e := h.table[place{topic, host}]
+	if e == nil || !slices.Contains([]Standing{valid, lost, standingBy}, e.standing) {
+		return nil
+	}
+	return e
+}
+
 // drain marks a registration of this process as draining.
 func (h *HeartbeatMatchMaker) drain(topic, host string) *entry {
 	h.mu.Lock()
@@ -313,15 +324,15 @@ func (h *HeartbeatMatchMaker) drain(topic, host string) *entry {
 }
 
 // firstWithout returns why the first of es that does not hold its place does not.
-func (h *HeartbeatMatchMaker) firstWithout(es []*entry) error {
+func (h *HeartbeatMatchMaker) firstWithout(verb string, es []*entry) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, e := range es {
 		switch e.standing {
 		case standingBy:
-			return fmt.Errorf("register %s: %w; this one stands by", DirectKey(e.claim.Topic, e.claim.Host), ErrSuperseded)
+			return fmt.Errorf("%s %s: %w; this one stands by", verb, DirectKey(e.claim.Topic, e.claim.Host), ErrSuperseded)
 		case removed:
-			return fmt.Errorf("register %s: %w any more: removed by name", DirectKey(e.claim.Topic, e.claim.Host), ErrNotRegistered)
+			return fmt.Errorf("%s %s: %w any more: removed by name", verb, DirectKey(e.claim.Topic, e.claim.Host), ErrNotRegistered)
 		}
 	}
 	return nil

@@ -53,6 +53,13 @@ func (p *process) observe(e core.Event) {
 	p.events = append(p.events, e)
 }
 
+// event returns the event reported at i.
+func (p *process) event(i int) core.Event {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.events[i]
+}
+
 // reported returns the kinds of events so far, with the hosts they concern.
 func (p *process) reported() string {
 	p.mu.Lock()

@@ -346,7 +346,7 @@ func TestSupersededStandsByAndReturns(t *testing.T) {
 		old.wantStanding("node1 standing by")
 		newer.wantStanding("node1 valid")
 		old.wantReported("node1 registered", "node1 superseded")
-		if e := old.events[1]; e.Holder == nil || e.Holder.Instance != newer.Registrations()[0].Member.Instance {
+		if e := old.event(1); e.Holder == nil || e.Holder.Instance != newer.Registrations()[0].Member.Instance {
 			t.Errorf("superseded by %+v", e.Holder)
 		}
 		newer.StopHeartbeat() // dies
@@ -439,7 +439,7 @@ func TestLostIsReportedWhenTheTTLHasPassedAndNotBefore(t *testing.T) {
 		p.wantStanding("node1 valid")
 		time.Sleep(2 * freq)
 		p.wantReported("node1 registered", "degraded", "node1 lost")
-		if err := p.events[2].Err; !errors.Is(err, errDown) {
+		if err := p.event(2).Err; !errors.Is(err, errDown) {
 			t.Errorf("lost because of %v", err)
 		}
 		r.Unbreak()

@@ -193,16 +193,21 @@ func samePlaces(a, b []Route) bool {
 }
 
 func prepare(v *View, policy Policy) *prepared {
-	p := &prepared{view: v, none: v.Err(), byHost: make(map[string]int, len(v.Members))}
+	p := &prepared{
+		view:   v,
+		none:   v.Err(),
+		all:    make([]Route, len(v.Members)),
+		byHost: make(map[string]int, len(v.Members)),
+	}
 	for i := range v.Members {
 		m := &v.Members[i]
-		p.all = append(p.all, Route{DirectKey(m.Topic, m.Host), m.Host, m})
+		p.all[i] = Route{DirectKey(m.Topic, m.Host), m.Host, m}
 		p.byHost[m.Host] = i
 	}
-	p.all = p.all[:len(p.all):len(p.all)]
 	among := Pickable(v.Members)
-	for _, m := range among {
-		p.picked = append(p.picked, p.all[p.byHost[m.Host]])
+	p.picked = make([]Route, len(among))
+	for i, m := range among {
+		p.picked[i] = p.all[p.byHost[m.Host]]
 	}
 	if len(among) > 0 {
 		p.pick = policy(among)

@@ -53,6 +53,12 @@ func TestSidecarStartedWithoutRedisRegistersWhenItComesUp(t *testing.T) {
 	p.Says(soon, event(core.Registered))
 }
 
+// everyCommand is every command that asks Redis once.
+var everyCommand = []string{
+	"resolve compute", "resolve fanout~compute", "ls", "ls compute", "register compute node2",
+	"unregister compute node1", "ack compute node1", "alive compute node1", "expire compute node1",
+}
+
 // Regressions 10 and 18, on the command line.
 func TestNoCommandOutlivesItsTimeoutWhenRedisIsGone(t *testing.T) {
 	const timeout = 700 * time.Millisecond
@@ -65,10 +71,7 @@ func TestNoCommandOutlivesItsTimeoutWhenRedisIsGone(t *testing.T) {
 			r := integration.StartRedis(t)
 			sidecar(t, r, "compute=node1")
 			lose(r)
-			for _, command := range []string{
-				"resolve compute", "resolve fanout~compute", "ls", "ls compute", "register compute node2",
-				"unregister compute node1", "ack compute node1", "alive compute node1", "expire compute node1",
-			} {
+			for _, command := range everyCommand {
 				got := ask(t, r.URL, append(strings.Fields(command), "--timeout", timeout.String())...)
 				if got.Code != 4 {
 					t.Errorf("%s: %v, want exit code 4", command, got)
@@ -81,6 +84,20 @@ func TestNoCommandOutlivesItsTimeoutWhenRedisIsGone(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A Redis that refuses the password has said nothing of who is there.
+func TestRefusedPasswordIsCannotTell(t *testing.T) {
+	t.Parallel()
+	r := integration.StartRedis(t, "requirepass right")
+	sidecar(t, r, "compute=node1")
+	wrong := strings.Replace(r.URL, "right", "wrong", 1)
+	for _, command := range everyCommand {
+		got := ask(t, wrong, strings.Fields(command)...)
+		if got.Code != 4 || !strings.Contains(got.Err, "WRONGPASS") {
+			t.Errorf("%s: %v, want exit code 4, and WRONGPASS as Redis says", command, got)
+		}
 	}
 }
 

@@ -98,6 +98,14 @@ func listed(m resolver, topic string) func(ctx context.Context) string {
 	}
 }
 
+func hostsOf(v *core.View) []string {
+	var hosts []string
+	for _, m := range v.Members {
+		hosts = append(hosts, m.Host)
+	}
+	return hosts
+}
+
 // becomes waits until a question is answered as wanted, and returns how long that took.
 func becomes(t *testing.T, d time.Duration, ask func(context.Context) string, want string) time.Duration {
 	t.Helper()

@@ -40,6 +40,43 @@ func TestHalfOfARegistrationThatRedisLostIsHealedByABeat(t *testing.T) {
 	}
 }
 
+// A key that somebody else made of another type: the registration is refused as a whole, and its neighbours are
+// not.
+func TestKeyOfAWrongTypeLeavesNothingHalfWritten(t *testing.T) {
+	t.Parallel()
+	r := integration.StartRedis(t)
+	h := open(t, r.URL, beating)
+	mm := core.New(store(t, r.URL))
+	c := r.Client()
+	c.RPush(t.Context(), "mm:{compute}@node1", "not ours")
+	c.RPush(t.Context(), "mm:{volume}", "not ours")
+	for topic, why := range map[string]string{"compute": "mm:{compute}@node1", "volume": "WRONGTYPE"} {
+		err := h.Register(t.Context(), core.Registration{Topic: topic, Host: "node1"})
+		if err == nil || !strings.Contains(err.Error(), why) {
+			t.Errorf("register %s: %v, want an error that says %s", topic, err, why)
+		}
+	}
+	if got := c.SMembers(t.Context(), "mm:{compute}").Val(); len(got) > 0 {
+		t.Errorf("the index of compute holds %q, want nothing", got)
+	}
+	for _, key := range []string{"mm:{volume}@node1", "mm:{volume}:v"} {
+		if c.Exists(t.Context(), key).Val() > 0 {
+			t.Errorf("key %q was written, though the index of volume cannot be", key)
+		}
+	}
+	register(t, h, "compute", "node2")
+	if got := listed(mm, "compute")(t.Context()); got != "node2" {
+		t.Errorf("compute lists %q, want node2", got)
+	}
+	c.Del(t.Context(), "mm:{compute}@node1", "mm:{volume}")
+	if err := h.SendHeartbeats(t.Context()); err != nil {
+		t.Errorf("a beat after the keys were removed: %v", err)
+	}
+	if got := listed(mm, "compute")(t.Context()) + ", " + listed(mm, "volume")(t.Context()); got != "node1 node2, node1" {
+		t.Errorf("compute, volume list %q, want node1 node2, node1", got)
+	}
+}
+
 // Regression 7.
 func TestWatchSeesTheFirstJoinAndTheLastDeparture(t *testing.T) {
 	t.Parallel()
@@ -67,11 +104,7 @@ func TestWatchSeesTheFirstJoinAndTheLastDeparture(t *testing.T) {
 		for {
 			select {
 			case v := <-views:
-				var hosts []string
-				for _, m := range v.Members {
-					hosts = append(hosts, m.Host)
-				}
-				if v.Stale == nil && slices.Equal(hosts, want) {
+				if v.Stale == nil && slices.Equal(hostsOf(v), want) {
 					return
 				}
 			case <-deadline:
@@ -146,11 +179,22 @@ func TestOddNamesAreExact(t *testing.T) {
 			t.Errorf("%q %q: %s left, %v", kept.Member.Topic, kept.Member.Host, left, err)
 		}
 	}
-	topics, err := s.Topics(t.Context())
+	for _, host := range oddNames {
+		register(t, h, "all", host)
+	}
+	v, err := s.Members(t.Context(), "all")
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := slices.Sorted(slices.Values(oddNames))
+	if got := hostsOf(v); !slices.Equal(got, want) {
+		t.Errorf("hosts are %q, want %q", got, want)
+	}
+	topics, err := s.Topics(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	want = slices.Sorted(slices.Values(append(want, "all")))
 	if !slices.Equal(topics, want) {
 		t.Errorf("topics are %q, want %q", topics, want)
 	}
@@ -291,11 +335,7 @@ func nextView(t *testing.T, w core.Watcher, topic string) func(ctx context.Conte
 	return func(ctx context.Context) string {
 		select {
 		case v := <-views:
-			var hosts []string
-			for _, m := range v.Members {
-				hosts = append(hosts, m.Host)
-			}
-			return strings.Join(hosts, " ")
+			return strings.Join(hostsOf(v), " ")
 		case <-ctx.Done():
 			return ""
 		}

@@ -115,9 +115,19 @@ const leaveTimeout = 5 * time.Second
 func (h *HeartbeatMatchMaker) Run(ctx context.Context) error {
 	h.StartHeartbeat()
 	<-ctx.Done()
-	h.StopHeartbeat()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveTimeout)
 	defer cancel()
+	stopped := make(chan struct{})
+	go func() { // a round under way may take longer than the farewell
+		defer close(stopped)
+		h.StopHeartbeat()
+	}()
+	defer func() {
+		select {
+		case <-stopped:
+		case <-ctx.Done():
+		}
+	}()
 	h.allLeaving()
 	if err := h.leaveAll(ctx); err != nil {
 		return fmt.Errorf("%d registrations could not be left and lapse after %s: %w",

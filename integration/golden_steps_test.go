@@ -10,28 +10,27 @@ import (
 	"github.com/redismm/matchmaker/core"
 )
 
-// do does a step, and returns its answer, or nil for a step that has none.
-func (s *stage) do(at string, x *step) any {
+// do does a step, and returns its answer if it has one.
+func (s *stage) do(at string, x *step) (answer any, answers bool) {
 	s.t.Helper()
 	switch x.Op {
 	case "raises":
-		return s.raises(at, x)
+		return s.raises(at, x), true
 	case "queues":
-		return s.lookup(x)
+		return s.lookup(x), true
 	case "is_alive":
-		return s.alive(x)
+		return s.alive(x), true
 	case "dump":
-		return s.dump()
+		return s.dump(), true
 	case "local":
-		return s.local(x)
+		return s.local(x), true
 	case "ttl":
-		p := s.places(x.Key)[0]
-		return s.registry.do(s.t, "TTL", liveness(p))
+		return s.registry.do(s.t, "TTL", liveness(s.places(x.Key)[0])), true
 	}
 	if err := s.act(x); err != nil {
 		s.t.Errorf("%s %s: %v", at, describe(x), err)
 	}
-	return nil
+	return nil, false
 }
 
 // raises does a call that raised. Its answer is that of the call, or a word for what became of it.
@@ -79,17 +78,12 @@ func (s *stage) lookup(x *step) any {
 	return pairs
 }
 
-// unknowable is the answer where there are no heartbeats: null.
-type unknowable struct{}
-
-// MarshalJSON is never called; it is here so that null is not mistaken for no answer.
-func (unknowable) MarshalJSON() ([]byte, error) { return []byte("null"), nil }
-
+// alive is nil where there are no heartbeats to tell.
 func (s *stage) alive(x *step) any {
 	alive, err := s.process(x.Peer).IsAlive(s.t.Context(), x.Topic, x.Host)
 	switch {
 	case errors.Is(err, core.ErrUnsupported):
-		return unknowable{}
+		return nil
 	case err != nil:
 		return s.word("is_alive", err)
 	}
@@ -108,6 +102,9 @@ func (s *stage) dump() any {
 			d.Live[p.String()] = true
 		}
 		members, err := s.process(0).heartbeat.Backend().Members(s.t.Context(), p.topic)
+		if errors.Is(err, core.ErrUnavailable) && s.cut[p.topic] {
+			continue
+		}
 		if err != nil {
 			s.t.Errorf("dump: members of %s: %v", p.topic, err)
 			continue
@@ -164,6 +161,7 @@ func (s *stage) act(x *step) error {
 		delete(s.processes, x.Peer)
 	case "sleep_ms":
 		time.Sleep(time.Duration(x.MS) * time.Millisecond)
+		s.patience = s.late
 	case "redis_down":
 		s.registry.down(s.t)
 	case "redis_up":
@@ -202,7 +200,7 @@ func (s *stage) see(p place) {
 	}
 }
 
-// byName calls a verb on a place. That nobody is there is an answer here, and silence of the original.
+// byName calls a verb on a place. That nobody is there, or somebody newer, is said here; the original is silent.
 func (s *stage) byName(x *step, verb func(ctx context.Context, topic, host string) error) error {
 	err := verb(s.t.Context(), x.Topic, x.Host)
 	if s.registry == nil {
@@ -215,7 +213,7 @@ func (s *stage) byName(x *step, verb func(ctx context.Context, topic, host strin
 		return nil
 	}
 	s.see(place{x.Topic, x.Host})
-	if errors.Is(err, core.ErrNotRegistered) {
+	if errors.Is(err, core.ErrNotRegistered) || errors.Is(err, core.ErrSuperseded) {
 		return nil
 	}
 	return err
@@ -247,6 +245,7 @@ func (s *stage) kill(key string) {
 		s.onEach(key, "DEL")
 	} else if slices.ContainsFunc(s.seen, func(p place) bool { return p.topic == key }) {
 		s.registry.do(s.t, "DEL", index(key))
+		s.cut[key] = true
 	}
 }
 

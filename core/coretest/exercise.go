@@ -15,8 +15,9 @@ type Harness interface {
 	Backend() core.Backend
 	// Flush makes the store lose everything.
 	Flush()
-	// TTL is how long registrations live where a test waits for them to lapse. On a real clock take one that
-	// a busy machine does not outlast between two calls, such as a second.
+	// TTL is how long registrations live where a test waits for them to lapse, and what the backend was opened
+	// with if it has to know. On a real clock take one that a busy machine does not outlast between two calls,
+	// such as a second or two: calls with 1,500 claims have to succeed.
 	TTL() time.Duration
 }
 

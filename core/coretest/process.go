@@ -113,10 +113,16 @@ func hostsOf(v *core.View) []string {
 	return hosts
 }
 
-// lapse waits until a registration has lapsed.
+// lapse waits until a registration has lapsed: a store may count the last millisecond as none.
 func (p *process) lapse(topic, host string) {
 	p.Helper()
-	p.until(p.ttl+soon, "lapsed", func() bool { return p.remaining(topic, host) == 0 })
+	p.until(p.ttl+soon, "lapsed", func() bool {
+		if p.remaining(topic, host) > 0 {
+			return false
+		}
+		v, err := p.backend.Members(p.Context(), topic)
+		return err == nil && !slices.Contains(hostsOf(v), host)
+	})
 }
 
 // until waits for a condition.

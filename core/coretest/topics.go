@@ -231,7 +231,7 @@ func topicsAtOnce(p *process) {
 	for i := range 3 {
 		calls.Go(func() {
 			var claims []*core.Claim
-			for j := range 300 {
+			for j := range 100 {
 				claims = append(claims, claim(fmt.Sprintf("topic%d", i), fmt.Sprintf("node%d", j)))
 			}
 			for _, f := range []writing{p.backend.BackendRegister, p.backend.AckAlive, p.backend.AckAlive, p.backend.BackendUnregister} {

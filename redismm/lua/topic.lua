@@ -26,16 +26,18 @@ end
 -- lost says whether the version, or a part of the set, is gone.
 local function lost(t) return not (t.epoch and t.seq and t.change) or t.n ~= t.card end
 
--- read returns the values of the liveness keys from KEYS[3] on; a key of another type has 'X'.
+local function kind(value) return value and string.sub(value, 1, 1) end
+
+-- read returns the values of the liveness keys from KEYS[3] on; what somebody else wrote there is 'X'.
 local function read()
   local values = redis.call('MGET', unpack(KEYS, 3))
   for i = 1, #KEYS - 2 do
-    if not values[i] and redis.call('EXISTS', KEYS[i + 2]) == 1 then values[i] = 'X' end
+    local k = kind(values[i])
+    if k ~= 'L' and k ~= 'T' and redis.call('EXISTS', KEYS[i + 2]) == 1 then values[i] = 'X' end
   end
   return values
 end
 
-local function kind(value) return value and string.sub(value, 1, 1) end
 local function stamp(value) return string.sub(value, 3, 51) end
 local function rest(value) return string.sub(value, 53) end
 

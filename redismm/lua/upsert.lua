@@ -17,7 +17,7 @@ local listed = redis.call('SMISMEMBER', KEYS[1], unpack(hosts))
 local function verdict(value, mine, rev)
   if not value then return 'joined' end
   local k = kind(value)
-  if k ~= 'L' and k ~= 'T' then return 'error WRONGTYPE the liveness key holds something else' end
+  if k == 'X' then return 'error WRONGTYPE the liveness key holds something else' end
   local theirs = stamp(value)
   if theirs > mine then
     if k == 'T' and string.find(rest(value), ' name', 1, true) then return 'left' end

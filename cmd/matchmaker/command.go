@@ -78,6 +78,9 @@ The registry is a Redis server; a ring file, "localhost" and "stub" answer witho
 	root.SetHelpCommand(helpCommand())
 	root.AddCommand(a.demoCommand(), a.sidecarCommand(), a.runCommand(), a.resolveCommand(), a.lsCommand(),
 		a.aliveCommand(), a.registerCommand(), a.unregisterCommand(), a.ackCommand(), a.expireCommand())
+	for _, c := range root.Commands() {
+		c.DisableFlagsInUseLine = true
+	}
 	return root
 }
 

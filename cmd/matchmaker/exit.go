@@ -53,6 +53,11 @@ func cannotTell(err error) bool {
 	return errors.Is(err, core.ErrUnavailable) || errors.Is(err, context.DeadlineExceeded)
 }
 
+func timedOut(err error) bool {
+	var t interface{ Timeout() bool }
+	return errors.As(err, &t) && t.Timeout()
+}
+
 // exit reports err and returns its exit code.
 func (a *app) exit(cmd *cobra.Command, err error) int {
 	if code := exitCode(0); err != nil && !errors.As(err, &code) {
@@ -75,7 +80,7 @@ func seeHelp(cmd *cobra.Command) string {
 // and who said to ask there.
 func (a *app) message(err error) string {
 	text := err.Error()
-	if a.asksOnce && errors.Is(err, context.DeadlineExceeded) {
+	if a.asksOnce && timedOut(err) {
 		text += fmt.Sprintf("; no answer within %s (%s)", a.Timeout, a.origin("timeout"))
 	}
 	if at := redisAddress(a.RedisURL); cannotTell(err) && strings.Contains(text, at) {

@@ -73,6 +73,7 @@ func helpCommand() *cobra.Command {
 		Short:   "Explain a command",
 		Long:    "Explains a command, or lists all of them.",
 		Example: `  matchmaker help resolve`,
+		Args:    operands(0, 1, "one command"),
 		// Nothing of the environment matters to help.
 		PersistentPreRunE: func(*cobra.Command, []string) error { return nil },
 		RunE: func(cmd *cobra.Command, args []string) error {

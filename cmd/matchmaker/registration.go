@@ -100,9 +100,9 @@ func (rs *registrations) String() string { return "" }
 func (rs *registrations) Type() string { return "TOPIC=HOST[,...]" }
 
 func parseRegistration(text string) (core.Registration, error) {
-	place, fields, _ := strings.Cut(text, ",")
+	parts := strings.Split(text, ",")
 	var r core.Registration
-	r.Topic, r.Host, _ = strings.Cut(place, "=")
+	r.Topic, r.Host, _ = strings.Cut(parts[0], "=")
 	if r.Host == "" {
 		host, err := hostOf(nil)
 		if err != nil {
@@ -111,10 +111,7 @@ func parseRegistration(text string) (core.Registration, error) {
 		r.Host = host
 	}
 	seen := make(map[string]bool)
-	for _, field := range strings.Split(fields, ",") {
-		if fields == "" {
-			break
-		}
+	for _, field := range parts[1:] {
 		name, value, ok := strings.Cut(field, "=")
 		if !ok || seen[name] {
 			return r, core.Invalid("registration", text,

@@ -11,7 +11,7 @@ import (
 
 func (a *app) sidecarCommand() *cobra.Command {
 	c := &cobra.Command{
-		Use:   "sidecar --register REGISTRATION...",
+		Use:   "sidecar [--register REGISTRATION]...",
 		Short: "Keep hosts registered until told to stop",
 		Long: `Registers hosts and keeps them registered with heartbeats until SIGTERM or SIGINT; then it leaves, within 5 s,
 and exits with 0. A second SIGINT ends it at once. Redis may be down, also at the start: what cannot be done

@@ -37,6 +37,7 @@ func (a *app) placeCommand(c *cobra.Command, do verb) *cobra.Command {
 	c.Args = operands(1, 2, "a topic and a host")
 	var more record
 	if c.Name() == "register" {
+		c.Use += " [flags]"
 		more.flags(c.Flags())
 	}
 	c.RunE = func(cmd *cobra.Command, args []string) error {

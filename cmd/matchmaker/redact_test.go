@@ -1,0 +1,41 @@
+package main
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestPasswordsAppearNowhere(t *testing.T) {
+	t.Parallel()
+	at := silence(t)
+	refused := startRedis(t)
+	refused.RequireAuth("something else")
+	commands := []string{"ls", "resolve a", "resolve a --json", "register a b --addr :80", "alive a b --json", "help", "help ls",
+		"run --topic a true", "ls --log-level loud", "ls --nosuch", "sidecar"}
+	for _, url := range []string{
+		"redis://:s3cr3t-w0rd@" + at, "redis://user:s3cr3t-w0rd@" + refused.Addr(), "redis://:s3cr3t-w0rd@127.0.0.1:1/0",
+		"redis://:s3cr3t-w0rd@host:port/0", "redis://:s3cr3t-w0rd@a/b/c", "redis://:s3cr3t-w0rd@a?nosuch=1", "rediss://u:s3cr3t-w0rd@a:b",
+		"unix://u:s3cr3t-w0rd@", "redis://:s3cr3t-w0rd#x@a", "redis://:s3cr3t-w0rd/x@a", "redis://:s3cr3t-w0rd%zz@a", "redis://:s3cr3t-w0rd@[::1",
+		"redis://:x%40s3cr3t-w0rd@127.0.0.1:1", "redis://u:s3cr3t-w0rd@x@127.0.0.1:1", "http://u:s3cr3t-w0rd@a", "redis+sentinel://u:s3cr3t-w0rd@a",
+		"redis://\x7f:s3cr3t-w0rd@a", ":s3cr3t-w0rd@a",
+	} {
+		for _, c := range commands {
+			for _, how := range []call{
+				matchmaker(strings.Fields("--timeout=30ms " + c)...).with("MATCHMAKER_REDIS_URL=" + url),
+				matchmaker(append([]string{"--timeout=30ms", "--redis-url", url}, strings.Fields(c)...)...),
+			} {
+				if r := how.run(t); strings.Contains(r.out+r.err, "s3cr3t") {
+					t.Errorf("%s with %s says\n%s%s", c, url, r.out, r.err)
+				}
+			}
+		}
+	}
+}
+
+func TestAShortPasswordDoesNotGarbleMessages(t *testing.T) {
+	t.Parallel()
+	a := &app{settings: settings{RedisURL: "redis://:a@b"}}
+	if got := a.redact("ask redis://:a@b again"); got != "ask redis://xxxxx@b again" {
+		t.Error(got)
+	}
+}

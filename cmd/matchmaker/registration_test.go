@@ -1,0 +1,95 @@
+package main
+
+import (
+	"net"
+	"os"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/redismm/matchmaker/core"
+)
+
+func TestARegistrationIsReadFromOneWord(t *testing.T) {
+	t.Parallel()
+	name, err := os.Hostname()
+	if err != nil {
+		t.Skip(err)
+	}
+	for text, want := range map[string]core.Registration{
+		"compute=node1": registration("compute", "node1"),
+		"compute":       registration("compute", name),
+		"compute=":      registration("compute", name),
+		"a=b=c":         registration("a", "b=c"),
+		"a=b,addr=[::1]:80,zone=east,weight=7,label.rack=r=1,label.x.y=": {Topic: "a", Host: "b", Addr: "[::1]:80",
+			Zone: "east", Weight: 7, Labels: map[string]string{"rack": "r=1", "x.y": ""}},
+		"compute,zone=z": {Topic: "compute", Host: name, Zone: "z"},
+	} {
+		if got, err := parseRegistration(text); err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: %+v, %v, want %+v", text, got, err, want)
+		}
+	}
+	for text, want := range map[string]string{
+		"a=b,":                     `"" is not name=value`,
+		"a=b,addr":                 `"addr" is not name=value`,
+		"a=b,zone=x,zone=y":        `"zone=y" is not name=value, or given twice`,
+		"a=b,weight=heavy":         `invalid weight "heavy": want 1 to 65535`,
+		"a=b,port=80":              `invalid field "port": want addr, zone, weight or label.NAME`,
+		"a=b,label.=x":             `invalid label "=x"`,
+		"a=b,label.x=1,label.x=2":  `"label.x=2" is not name=value, or given twice`,
+		"a=b,addr=:80,zone=,color": `"color" is not name=value`,
+	} {
+		if _, err := parseRegistration(text); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %s", text, err, want)
+		}
+	}
+}
+
+func TestTheVariableHoldsSeveralRegistrations(t *testing.T) {
+	t.Parallel()
+	want := registrations{registration("a", "b"), registration("c", "d"), registration("e", "f")}
+	for _, text := range []string{"a=b c=d e=f", "a=b\nc=d\r\n\te=f\n", "a=b;c=d; e=f;", "\n  a=b;;c=d\n  e=f"} {
+		var got registrations
+		if err := got.EnvDecode(text); err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("%q: %v, %v", text, got, err)
+		}
+	}
+}
+
+func TestAnAddrWithoutAHostGetsThisMachinesAddress(t *testing.T) {
+	t.Parallel()
+	reach := func(url, addr string) (string, error) {
+		return (&app{settings: settings{RedisURL: url}}).reachable(t.Context(), addr)
+	}
+	for _, url := range []string{"redis://127.0.0.1:6379", "redis://localhost", "unix:///run/redis.sock", embeddedURL, "redis://127.9.9.9"} {
+		for _, addr := range []string{":80", "0.0.0.0:80", "[::]:80"} {
+			got, err := reach(url, addr)
+			if host, _, _ := net.SplitHostPort(got); err != nil || !net.ParseIP(host).IsLoopback() {
+				t.Errorf("%s beside %s: %s, %v, want loopback", addr, url, got, err)
+			}
+		}
+	}
+	for _, addr := range []string{"10.0.0.1:80", "node1:80", "", "80", "[::1]:80", "127.0.0.1:80"} {
+		if got, err := reach("redis://192.0.2.1", addr); err != nil || got != addr {
+			t.Errorf("%s: %s, %v, want it as it is", addr, got, err)
+		}
+	}
+	if _, err := firstAddress(); err != nil {
+		t.Skip(err)
+	}
+	for _, url := range []string{"redis://192.0.2.1", "redis://no-such-host.invalid"} {
+		got, err := reach(url, ":80")
+		host, port, _ := net.SplitHostPort(got)
+		if ip := net.ParseIP(host); err != nil || ip == nil || ip.IsLoopback() || ip.IsUnspecified() || port != "80" {
+			t.Errorf(":80 beside %s: %s, %v, want an address of this machine that is not loopback", url, got, err)
+		}
+	}
+}
+
+func TestRegisterMakesItsAddressWhole(t *testing.T) {
+	t.Parallel()
+	m := startRedis(t)
+	if r := matchmaker("register", "a", "b", "--addr", ":8080").at(m).run(t); r.out != "registered a.b at 127.0.0.1:8080 for 15s\n" {
+		t.Errorf("%+v", r)
+	}
+}

@@ -1,0 +1,337 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+	"unsafe"
+)
+
+// process is the built matchmaker, in a session of its own and so without a terminal.
+type process struct {
+	cmd      *exec.Cmd
+	out, err transcript
+	ended    chan struct{}
+}
+
+func (c call) process(t *testing.T) *process {
+	t.Helper()
+	return c.processIn(t, &syscall.SysProcAttr{Setsid: true}, nil)
+}
+
+func (c call) processIn(t *testing.T, attr *syscall.SysProcAttr, stdin *os.File) *process {
+	t.Helper()
+	p := &process{cmd: exec.Command(binary, c.args...), ended: make(chan struct{})}
+	p.cmd.Env = append([]string{"PATH=" + os.Getenv("PATH")}, c.env...)
+	p.cmd.SysProcAttr = attr
+	p.cmd.Stdout, p.cmd.Stderr = &p.out, &p.err
+	if stdin != nil {
+		p.cmd.Stdin = stdin
+	}
+	if err := p.cmd.Start(); err != nil {
+		if errors.Is(err, syscall.EPERM) {
+			t.Skip(err)
+		}
+		t.Fatal(err)
+	}
+	go func() {
+		p.cmd.Wait()
+		close(p.ended)
+	}()
+	t.Cleanup(func() {
+		syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL)
+		<-p.ended
+	})
+	return p
+}
+
+func (p *process) hasEnded() bool {
+	select {
+	case <-p.ended:
+		return true
+	default:
+		return false
+	}
+}
+
+func (p *process) signal(t *testing.T, s syscall.Signal) {
+	t.Helper()
+	if err := p.cmd.Process.Signal(s); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		t.Fatal(err)
+	}
+}
+
+// wait returns the exit code.
+func (p *process) wait(t *testing.T) int {
+	t.Helper()
+	eventually(t, fmt.Sprintf("the end of %s", p.cmd), p.hasEnded)
+	return p.cmd.ProcessState.ExitCode()
+}
+
+// supervised is the command line that runs a shell script for topic a, host x.
+func supervised(script string) call {
+	return matchmaker(append([]string{"run", "--topic=a", "--host=x"}, append(quick, "--", "sh", "-c", script)...)...)
+}
+
+func TestRunEndsWithTheCodeOfItsCommand(t *testing.T) {
+	t.Parallel()
+	m := startRedis(t)
+	dir := t.TempDir()
+	plain, broken := filepath.Join(dir, "plain"), filepath.Join(dir, "broken")
+	for path, mode := range map[string]os.FileMode{plain: 0o644, broken: 0o755} {
+		if err := os.WriteFile(path, []byte("\x7fnothing"), mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct {
+		command []string
+		code    int
+		says    string
+	}{
+		{[]string{"true"}, 0, ""},
+		{[]string{"--", "sh", "-c", "exit 7"}, 7, ""},
+		{[]string{"sh", "-c", "exit 4"}, 4, ""},
+		{[]string{"sh", "-c", "kill -TERM $$"}, 128 + 15, ""},
+		{[]string{"sh", "-c", "kill -KILL $$"}, 128 + 9, ""},
+		{[]string{"no-such-command"}, 127, "matchmaker: run: exec: \"no-such-command\": executable file not found in $PATH\n"},
+		{[]string{dir + "/nosuch"}, 127, "no such file or directory\n"},
+		{[]string{plain}, 126, "permission denied\n"},
+		{[]string{dir}, 126, "\n"},
+		{[]string{broken}, 126, "exec format error\n"},
+	} {
+		r := matchmaker(append([]string{"run", "--topic=a", "--log-level=warn"}, c.command...)...).at(m).run(t)
+		if r.code != c.code || !strings.HasSuffix(r.err, c.says) || c.says == "" && r.err != "" {
+			t.Errorf("%q: %+v, want code %d and %q", c.command, r, c.code, c.says)
+		}
+	}
+}
+
+func TestTheCommandHasStdinStdoutStderrAndTheEnvironment(t *testing.T) {
+	t.Parallel()
+	m := startRedis(t)
+	c := matchmaker("run", "--topic=a", "--log-level=warn", "sh", "-c", `read line; echo "$line $WORD"; echo aside >&2`).at(m).with("WORD=here", "PATH="+os.Getenv("PATH"))
+	c.stdin = "from stdin\n"
+	if r := c.run(t); r != (result{"from stdin here\n", "aside\n", 0}) {
+		t.Errorf("%+v", r)
+	}
+}
+
+func TestTheHostIsRegisteredForAsLongAsTheCommandRuns(t *testing.T) {
+	t.Parallel()
+	m := startRedis(t)
+	s := storeOf(t, m)
+	b := supervised("read line; exit 3").at(m)
+	read, write := io.Pipe()
+	ended := make(chan int, 1)
+	var out, errs transcript
+	go func() { ended <- run(t.Context(), b.args, append(b.env, "PATH="+os.Getenv("PATH")), read, &out, &errs) }()
+	eventually(t, "the host is there", func() bool { return stateOf(t, s, "a", "x") == "up" })
+	fmt.Fprintln(write, "end")
+	write.Close()
+	if code := <-ended; code != 3 {
+		t.Errorf("exit code %d, %s", code, &errs)
+	}
+	if state := stateOf(t, s, "a", "x"); state != "" {
+		t.Errorf("after the end it is %s", state)
+	}
+}
+
+func TestSignalsArePassedOn(t *testing.T) {
+	t.Parallel()
+	m := startRedis(t)
+	script := `for s in TERM INT HUP QUIT USR1 USR2 WINCH; do trap "echo got $s" $s; done; trap "" EXIT
+		echo ready; while :; do read line || sleep 0.02; done`
+	p := supervised(script).at(m).process(t)
+	p.out.says(t, "ready")
+	for _, s := range []struct {
+		sig  syscall.Signal
+		name string
+	}{{syscall.SIGHUP, "HUP"}, {syscall.SIGQUIT, "QUIT"}, {syscall.SIGUSR1, "USR1"}, {syscall.SIGUSR2, "USR2"},
+		{syscall.SIGWINCH, "WINCH"}, {syscall.SIGINT, "INT"}, {syscall.SIGTERM, "TERM"}, {syscall.SIGTERM, "TERM"}} {
+		before := strings.Count(p.out.String(), "got "+s.name)
+		p.signal(t, s.sig)
+		eventually(t, "the command gets SIG"+s.name, func() bool { return strings.Count(p.out.String(), "got "+s.name) == before+1 })
+	}
+	if p.hasEnded() {
+		t.Errorf("it has ended: %s", &p.err)
+	}
+}
+
+func TestSigtermDrainsThenStopsThenLeaves(t *testing.T) {
+	t.Parallel()
+	m := startRedis(t)
+	s := storeOf(t, m)
+	p := supervised(`trap 'echo stopping; while test ! -e ` + "$DONE" + `; do sleep 0.02; done; exit 5' TERM; echo ready; while :; do sleep 0.02; done`).at(m)
+	done := filepath.Join(t.TempDir(), "done")
+	running := p.with("DONE=" + done).process(t)
+	running.out.says(t, "ready")
+	eventually(t, "the host is there", func() bool { return stateOf(t, s, "a", "x") == "up" })
+	running.signal(t, syscall.SIGTERM)
+	running.out.says(t, "stopping")
+	if state := stateOf(t, s, "a", "x"); state != "draining" {
+		t.Errorf("while the command stops the host is %q, want draining", state)
+	}
+	if err := os.WriteFile(done, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if code := running.wait(t); code != 5 {
+		t.Errorf("exit code %d, %s", code, &running.err)
+	}
+	if state := stateOf(t, s, "a", "x"); state != "" {
+		t.Errorf("after the end it is %s", state)
+	}
+}
+
+func TestACancelledRunStopsItsCommand(t *testing.T) {
+	t.Parallel()
+	m := startRedis(t)
+	b := supervised(`trap 'exit 9' TERM; echo ready; while :; do sleep 0.02; done`).at(m).with("PATH=" + os.Getenv("PATH")).start(t)
+	b.out.says(t, "ready")
+	if code := b.end(t); code != 9 {
+		t.Errorf("exit code %d, %s", code, &b.err)
+	}
+}
+
+func TestRedisDownStopsNoCommand(t *testing.T) {
+	t.Parallel()
+	for _, url := range []string{"redis://127.0.0.1:1", "redis://" + silence(t)} {
+		began := time.Now()
+		r := supervised("echo works; exit 6").with("MATCHMAKER_REDIS_URL="+url, "PATH="+os.Getenv("PATH")).run(t)
+		if r.code != 6 || r.out != "works\n" || time.Since(began) > 4*time.Second {
+			t.Errorf("%s: %+v after %s", url, r, time.Since(began))
+		}
+	}
+}
+
+func TestRunWithRedisGoneStillEndsWithTheCode(t *testing.T) {
+	t.Parallel()
+	m := startRedis(t)
+	p := supervised(`trap 'exit 8' TERM; echo ready; while :; do sleep 0.02; done`).at(m).process(t)
+	p.out.says(t, "ready")
+	p.err.says(t, `"event":"registered"`)
+	m.Close()
+	eventually(t, "the end", func() bool { // the second SIGTERM cuts the farewell short
+		p.signal(t, syscall.SIGTERM)
+		return p.hasEnded()
+	})
+	if code := p.wait(t); code != 8 {
+		t.Errorf("exit code %d\n%s", code, &p.err)
+	}
+}
+
+func TestAnIgnoredHangupStaysIgnored(t *testing.T) {
+	t.Parallel()
+	m := startRedis(t)
+	inner := supervised("echo ready; while :; do sleep 0.02; done")
+	p := &process{cmd: exec.Command("sh", append([]string{"-c", `trap "" HUP; exec "$0" "$@"`, binary}, inner.args...)...), ended: make(chan struct{})}
+	p.cmd.Env = append(os.Environ(), "MATCHMAKER_REDIS_URL="+urlOf(m))
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	p.cmd.Stdout, p.cmd.Stderr = &p.out, &p.err
+	if err := p.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		p.cmd.Wait()
+		close(p.ended)
+	}()
+	defer syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL)
+	p.out.says(t, "ready")
+	syscall.Kill(-p.cmd.Process.Pid, syscall.SIGHUP)
+	p.signal(t, syscall.SIGUSR1) // ends the command, which has no trap for it, and would not if SIGHUP had
+	if code := p.wait(t); code != 128+int(syscall.SIGUSR1) {
+		t.Errorf("exit code %d, want that of SIGUSR1\n%s", code, &p.err)
+	}
+}
+
+// openTerminal returns both ends of a pseudo terminal.
+func openTerminal(t *testing.T) (keyboard, terminal *os.File) {
+	t.Helper()
+	keyboard, err := os.OpenFile("/dev/ptmx", os.O_RDWR|syscall.O_NOCTTY, 0)
+	if err != nil {
+		t.Skip(err)
+	}
+	t.Cleanup(func() { keyboard.Close() })
+	control := func(request uintptr, arg *int32) {
+		if _, _, e := syscall.Syscall(syscall.SYS_IOCTL, keyboard.Fd(), request, uintptr(unsafe.Pointer(arg))); e != 0 {
+			t.Skip(e)
+		}
+	}
+	var unlocked, number int32
+	control(syscall.TIOCSPTLCK, &unlocked)
+	control(syscall.TIOCGPTN, &number)
+	terminal, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|syscall.O_NOCTTY, 0)
+	if err != nil {
+		t.Skip(err)
+	}
+	t.Cleanup(func() { terminal.Close() })
+	return keyboard, terminal
+}
+
+func TestCtrlCReachesTheCommandOnce(t *testing.T) {
+	t.Parallel()
+	m := startRedis(t)
+	keyboard, terminal := openTerminal(t)
+	script := `trap 'echo got INT' INT; trap 'echo got TERM; exit 0' TERM; echo ready; while :; do sleep 0.02; done`
+	p := supervised(script).at(m).processIn(t, &syscall.SysProcAttr{Setsid: true, Setctty: true}, terminal)
+	p.out.says(t, "ready")
+	p.err.says(t, `"event":"registered"`)
+	if _, err := keyboard.WriteString("\x03"); err != nil {
+		t.Fatal(err)
+	}
+	p.out.says(t, "got INT")
+	p.err.says(t, `"message":"draining"`) // from here on SIGINT was passed, if it was
+	p.signal(t, syscall.SIGTERM)
+	p.wait(t)
+	if got := p.out.String(); got != "ready\ngot INT\ngot TERM\n" {
+		t.Errorf("the command said %q", got)
+	}
+}
+
+// children are the states of the children of a process.
+func children(t *testing.T, parent int) (states []string) {
+	t.Helper()
+	stats, err := filepath.Glob("/proc/[0-9]*/stat")
+	if err != nil || len(stats) == 0 {
+		t.Skip("no /proc")
+	}
+	for _, path := range stats {
+		f, err := os.Open(path)
+		if err != nil {
+			continue
+		}
+		line, _ := bufio.NewReader(f).ReadString('\n')
+		f.Close()
+		fields := strings.Fields(line[strings.LastIndex(line, ")")+1:])
+		if len(fields) > 1 && fields[1] == fmt.Sprint(parent) {
+			states = append(states, fields[0])
+		}
+	}
+	return states
+}
+
+func TestAsProcessOneItBuriesOrphans(t *testing.T) {
+	t.Parallel()
+	m := startRedis(t)
+	script := `for i in 1 2 3; do (sleep 0.1 &); done; echo orphaned; read line; exit 4`
+	stdin, write, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer write.Close()
+	p := supervised(script).at(m).processIn(t, &syscall.SysProcAttr{Setsid: true, Cloneflags: syscall.CLONE_NEWPID}, stdin)
+	stdin.Close()
+	p.out.says(t, "orphaned") // so three orphans are its children
+	eventually(t, "only the command is left of its children", func() bool { return len(children(t, p.cmd.Process.Pid)) == 1 })
+	fmt.Fprintln(write, "end")
+	if code := p.wait(t); code != 4 {
+		t.Errorf("exit code %d\n%s", code, &p.err)
+	}
+}

@@ -62,38 +62,43 @@ func parseDSN(dsn string) (*redis.Options, error) {
 	}
 	options, err := redis.ParseURL(dsn)
 	if err != nil {
-		return nil, core.Invalid("redis url", redact(dsn), "want redis://user:password@host:port/db?option=value: "+why(err, dsn))
+		return nil, core.Invalid("redis url", redact(dsn), "want redis://user:password@host:port/db?option=value"+why(err, dsn))
 	}
 	options.ContextTimeoutEnabled = true
-	options.DisableIdentity = true
-	options.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
+	quiet(options)
 	return options, nil
 }
 
-// redact returns a DSN without its password; one that is no URL is shown by its scheme alone.
-func redact(dsn string) string {
-	u, err := url.Parse(dsn)
-	if err != nil {
-		scheme, _, _ := strings.Cut(dsn, ":")
-		return scheme + "://…"
-	}
-	q := u.Query()
-	if q.Has("password") {
-		q.Set("password", "xxxxx")
-		u.RawQuery = q.Encode()
-	}
-	return u.Redacted()
+// quiet leaves out what a client of go-redis says to Redis beyond what it is told to.
+func quiet(options *redis.Options) {
+	options.DisableIdentity = true
+	options.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 }
 
-// why returns the reason of a parse error unless it quotes the DSN.
+// plainURL returns a DSN without user, password and options, if it can be told which is which: a password
+// with an unescaped / ? # or @ may be anywhere.
+func plainURL(dsn string) (u *url.URL, ok bool) {
+	u, err := url.Parse(dsn)
+	if err != nil || strings.Count(dsn, "@") > 1 || (u.User == nil && strings.Contains(dsn, "@")) {
+		return nil, false
+	}
+	return &url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}, true
+}
+
+func redact(dsn string) string {
+	if u, ok := plainURL(dsn); ok {
+		return u.String()
+	}
+	scheme, _, _ := strings.Cut(dsn, ":")
+	return scheme + "://…"
+}
+
+// why returns the reason of a parse error, unless a password may be in it.
 func why(err error, dsn string) string {
-	if u, ok := err.(*url.Error); ok {
-		err = u.Err
+	if _, ok := plainURL(dsn); !ok {
+		return ", with / ? # @ % of a password written as %2F %3F %23 %40 %25"
 	}
-	if text := err.Error(); !strings.Contains(text, dsn) && !strings.Contains(text, "invalid userinfo") {
-		return text
-	}
-	return "it is no URL"
+	return ": " + err.Error()
 }
 
 // NewStore returns a store over the user's client, a *[redis.Client] whose ContextTimeoutEnabled is set:
@@ -120,7 +125,9 @@ func NewStore(client redis.UniversalClient, c Config) (*Store, error) {
 	}
 	addr := options.Addr
 	options.MaxRetries = -1
-	options.PoolSize, options.MinIdleConns, options.MaxIdleConns = 4, 0, 0
+	options.PoolSize, options.PipelinePoolSize, options.MinIdleConns, options.MaxIdleConns = 4, -1, 0, 0
+	options.PushNotificationProcessor, options.ClientSideCache, options.ClientSideCacheConfig = nil, nil, nil // the user's
+	quiet(&options)
 	s := &Store{
 		config:  c,
 		keys:    k,

@@ -2,6 +2,7 @@ package redismm
 
 import (
 	"maps"
+	"math"
 	"slices"
 	"strconv"
 	"time"
@@ -23,6 +24,8 @@ type picture struct {
 	members map[string]*seen
 	drains  map[string]string
 	time    int64 // Redis's, of the last snapshot
+	// since is how long ago time was last passed, for holds that begin with what is taken in next.
+	since time.Duration
 }
 
 // seen is a member as it was last seen alive.
@@ -30,12 +33,12 @@ type seen struct {
 	member core.Member
 	rev    uint64
 	held   bool
-	fresh  bool          // held since the last poll: not counted yet
+	before time.Duration // of the time that is passed next, how much was before the hold
 	absent time.Duration // while held: how long this watcher has looked and not found it
 }
 
 func newPicture(topic string, ttl time.Duration) *picture {
-	return &picture{topic: topic, ttl: ttl, members: make(map[string]*seen), drains: make(map[string]string)}
+	return &picture{topic: topic, ttl: ttl, since: math.MaxInt64, members: make(map[string]*seen), drains: make(map[string]string)}
 }
 
 // hosts returns whom the picture shows.
@@ -62,7 +65,7 @@ func (p *picture) look(s *snapshot) {
 		case m.held && m.absent >= p.ttl:
 			delete(p.members, h)
 		default:
-			m.hold()
+			p.hold(m)
 		}
 	}
 	p.drains, p.time = s.drains, s.time
@@ -82,17 +85,17 @@ func (p *picture) up(host string, v value) {
 	m := p.members[host]
 	switch {
 	case m != nil && v.stamp < m.member.Instance && m.absent < p.ttl:
-		m.hold()
+		p.hold(m)
 	case m != nil && v.stamp == m.member.Instance && v.rev < m.rev: // an older record of the same
-		m.held, m.fresh, m.absent = false, false, 0
+		m.held, m.absent = false, 0
 	default:
 		p.members[host] = &seen{member: v.member(p.topic, host), rev: v.rev}
 	}
 }
 
-func (m *seen) hold() {
+func (p *picture) hold(m *seen) {
 	if !m.held {
-		m.held, m.fresh, m.absent = true, true, 0
+		m.held, m.before, m.absent = true, p.since, 0
 	}
 }
 
@@ -110,7 +113,7 @@ const (
 func (p *picture) hear(m *message) reading {
 	for _, c := range m.Changes { // it beat after the hold began, whatever became of it since
 		if s := p.members[at(c, 1)]; c[0] == "up" && s != nil && s.held && s.member.Instance == c[2] {
-			s.absent = 0
+			s.before, s.absent = p.since, 0
 		}
 	}
 	switch {
@@ -145,11 +148,11 @@ func (p *picture) apply(c []string) {
 		if c[2] >= m.member.Instance {
 			delete(p.members, host)
 		} else {
-			m.hold()
+			p.hold(m)
 		}
 	case "suspect":
 		if m != nil {
-			m.hold()
+			p.hold(m)
 		} else {
 			p.doubt = true
 		}
@@ -159,14 +162,17 @@ func (p *picture) apply(c []string) {
 	}
 }
 
-// pass counts time in which the topic was read and every message published before had been heard.
-func (p *picture) pass(d time.Duration) {
+// pass counts time at the end of which the topic was read and every message published before had been heard.
+// It says whether a hold is over, so that the next snapshot may drop its member.
+func (p *picture) pass(d time.Duration) (over bool) {
 	for _, m := range p.members {
-		if m.held && !m.fresh {
-			m.absent += d
+		if m.held {
+			m.absent += max(0, d-m.before)
+			over = over || m.absent >= p.ttl
 		}
-		m.fresh = false
+		m.before = 0
 	}
+	return over
 }
 
 // holding says whether a member is held.

@@ -129,7 +129,7 @@ func (f *follower) run() {
 		case <-f.ctx.Done():
 			return
 		case text := <-f.inbox:
-			if !f.hear(text) {
+			if heard := f.hear(text); !f.hearRest() || !heard {
 				f.compare()
 			}
 			if draw == nil { // at once after a quiet time, else with what follows soon
@@ -182,8 +182,22 @@ func same(a, b *core.View) bool {
 	return true
 }
 
+// hearRest applies the messages that wait, and returns false if the topic has to be asked.
+func (f *follower) hearRest() bool {
+	heard := true
+	for {
+		select {
+		case text := <-f.inbox:
+			heard = f.hear(text) && heard
+		default:
+			return heard
+		}
+	}
+}
+
 // hear applies a message, and returns false if the topic has to be asked.
 func (f *follower) hear(text string) bool {
+	f.picture.since = time.Since(f.passed)
 	m, err := parseMessage(text)
 	if err != nil {
 		f.picture.synced = false
@@ -207,6 +221,7 @@ func (f *follower) read(ctx context.Context) {
 	s, err := f.store.snapshot(ctx, f.store.read, f.topic, f.picture.hosts())
 	if f.answered(err) {
 		f.looked = f.asOf
+		f.picture.since = time.Since(f.passed)
 		f.picture.look(s)
 	}
 }
@@ -244,29 +259,23 @@ func (f *follower) compare() {
 
 // poll compares, and counts the interval for the held members if this watcher has heard all of it.
 func (f *follower) poll() {
+	f.store.sweeps.tend(f.topic, 0, 0)
 	now := time.Now()
 	interval := min(now.Sub(f.passed), f.store.config.Freq)
-	f.passed = now
-	f.store.sweeps.tend(f.topic, 0, 0)
 	if !f.picture.holding() {
+		f.passed = now
 		f.compare()
 		return
 	}
+	defer func() { f.passed = now }()
 	ctx, cancel := f.bounded()
 	err := f.store.ear.caughtUp(ctx)
 	cancel()
-	for more := true; more; {
-		select {
-		case text := <-f.inbox:
-			f.hear(text)
-		default:
-			more = false
-		}
-	}
+	f.hearRest()
 	ctx, cancel = f.bounded()
 	defer cancel()
 	f.read(ctx)
-	if err == nil && f.stale == nil {
-		f.picture.pass(interval)
+	if err == nil && f.stale == nil && f.picture.pass(interval) {
+		f.read(ctx)
 	}
 }

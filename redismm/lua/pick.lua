@@ -3,13 +3,23 @@
 -- ARGV    none
 -- returns host and value, or nothing where none was drawn
 
-local drained = redis.call('EXISTS', KEYS[2]) == 1
+local t = redis.call('TIME')
+local now = tonumber(t[1]) * 1000000 + tonumber(t[2])
+local drains = redis.call('EXISTS', KEYS[2]) == 1
+
+local function drained(host)
+  local until_reason = drains and redis.call('HGET', KEYS[2], host)
+  return until_reason and (tonumber(string.match(until_reason, '^%d+')) or 0) > now
+end
+
+local function up(value)
+  if type(value) ~= 'string' or string.sub(value, 1, 2) ~= 'L ' then return false end
+  local read, record = pcall(cjson.decode, string.match(value, '^L %S+ %d+ (.*)$'))
+  return read and type(record) == 'table' and (record.state or 'up') == 'up'
+end
+
 for _, host in ipairs(redis.call('SRANDMEMBER', KEYS[1], -8)) do
   local value = redis.pcall('GET', KEYS[1] .. '@' .. host)
-  if type(value) == 'string' and string.sub(value, 1, 2) == 'L '
-    and not string.find(value, '"state":', 1, true)
-    and not (drained and redis.call('HEXISTS', KEYS[2], host) == 1) then
-    return { host, value }
-  end
+  if up(value) and not drained(host) then return { host, value } end
 end
 return {}

@@ -1,0 +1,429 @@
+package redismm
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+	"github.com/alicebob/miniredis/v2/server"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/redismm/matchmaker/core"
+	"github.com/redismm/matchmaker/integration"
+)
+
+// registry is an empty Redis under test: miniredis in a synctest bubble, where time passes at once, or a
+// redis-server. Its methods fail the test.
+type registry struct {
+	*testing.T
+	mini   *miniredis.Miniredis // nil on a redis-server
+	server *integration.Redis   // nil on miniredis
+	wire   *wire
+	raw    *redis.Client // for what no process of ours would do
+	config core.HeartbeatConfig
+}
+
+// compute is the topic of most tests.
+const compute = "compute"
+
+// onBoth runs a test on both.
+func onBoth(t *testing.T, f func(r *registry)) {
+	t.Run("miniredis", func(t *testing.T) { onMiniredis(t, f) })
+	t.Run("redis-server", func(t *testing.T) { onServer(t, f) })
+}
+
+func onMiniredis(t *testing.T, f func(r *registry)) {
+	synctest.Test(t, func(t *testing.T) {
+		m := miniredis.NewMiniRedis()
+		m.ClockTTL(true)
+		t.Cleanup(m.Close)
+		f(newRegistry(&registry{T: t, mini: m, wire: &wire{dial: m.Dial},
+			config: core.HeartbeatConfig{Freq: core.DefaultFreq}}))
+	})
+}
+
+func onServer(t *testing.T, f func(r *registry), options ...string) {
+	t.Parallel()
+	server := integration.StartRedis(t, options...)
+	dial := func() (net.Conn, error) { return net.Dial("tcp", server.Addr) }
+	f(newRegistry(&registry{T: t, server: server, wire: &wire{dial: dial},
+		config: core.HeartbeatConfig{Freq: 250 * time.Millisecond, TTL: time.Second}}))
+}
+
+func newRegistry(r *registry) *registry {
+	var err error
+	if r.config, err = r.config.Complete(); err != nil {
+		r.Fatal(err)
+	}
+	r.raw = r.client(r.wire)
+	return r
+}
+
+// wire is how clients reach Redis, and what may go wrong on the way.
+type wire struct {
+	dial func() (net.Conn, error)
+	lose atomic.Bool // replies, and the connections they came on
+	dark atomic.Bool // new connections lead nowhere, and nothing says so
+	down atomic.Bool // no new connections
+}
+
+type lossy struct {
+	net.Conn
+	wire *wire
+}
+
+func (w *wire) Dial(context.Context, string, string) (net.Conn, error) {
+	if w.down.Load() {
+		return nil, errors.New("connection refused")
+	}
+	if w.dark.Load() {
+		here, _ := net.Pipe()
+		return here, nil
+	}
+	conn, err := w.dial()
+	return &lossy{conn, w}, err
+}
+
+func (c *lossy) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	if c.wire.lose.Load() {
+		c.Conn.Close()
+		return 0, io.ErrUnexpectedEOF
+	}
+	return n, err
+}
+
+func (r *registry) client(w *wire) *redis.Client {
+	options := &redis.Options{Addr: "registry.test:6379", Dialer: w.Dial, ContextTimeoutEnabled: true}
+	quiet(options)
+	c := redis.NewClient(options)
+	r.Cleanup(func() { c.Close() })
+	return c
+}
+
+// store is the registry as one more process opens it.
+func (r *registry) store() *Store { r.Helper(); return r.storeOver(r.wire) }
+
+func (r *registry) storeOver(w *wire) *Store {
+	r.Helper()
+	s, err := NewStore(r.client(w), Config{HeartbeatConfig: r.config})
+	if err != nil {
+		r.Fatal(err)
+	}
+	r.Cleanup(func() { s.Close() })
+	return s
+}
+
+// connected is a store whose connections have said hello.
+func (r *registry) connected() *Store {
+	r.Helper()
+	s := r.store()
+	for _, c := range []*redis.Client{s.read, s.write} {
+		if _, err := c.Pipelined(r.Context(), func(p redis.Pipeliner) error { return p.Ping(r.Context()).Err() }); err != nil {
+			r.Fatal(err)
+		}
+	}
+	return s
+}
+
+func claimOf(host string) *core.Claim {
+	return &core.Claim{Registration: core.Registration{Topic: compute, Host: host}}
+}
+
+func claimsOf(hosts ...string) []*core.Claim {
+	claims := make([]*core.Claim, len(hosts))
+	for i, h := range hosts {
+		claims[i] = claimOf(h)
+	}
+	return claims
+}
+
+type writing func(ctx context.Context, ttl time.Duration, claims []*core.Claim) ([]core.Outcome, error)
+
+func (r *registry) call(verb string, f writing, want core.Outcome, claims []*core.Claim) {
+	r.Helper()
+	ctx, cancel := context.WithTimeout(r.Context(), 10*time.Second)
+	defer cancel()
+	outcomes, err := f(ctx, r.config.TTL, claims)
+	if err != nil {
+		r.Fatalf("%s: %v", verb, err)
+	}
+	for i, got := range outcomes {
+		if got != want {
+			r.Fatalf("%s of %s: %s, want %s", verb, claims[i].Host, got, want)
+		}
+	}
+}
+
+func (r *registry) registers(s *Store, want core.Outcome, claims ...*core.Claim) {
+	r.Helper()
+	r.call("register", s.BackendRegister, want, claims)
+}
+
+func (r *registry) beats(s *Store, want core.Outcome, claims ...*core.Claim) {
+	r.Helper()
+	r.call("beat", s.AckAlive, want, claims)
+}
+
+func (r *registry) leaves(s *Store, want core.Outcome, claims ...*core.Claim) {
+	r.Helper()
+	r.call("leave", s.BackendUnregister, want, claims)
+}
+
+// joined registers one host from a process of its own, and returns both.
+func (r *registry) joined(host string) (*Store, *core.Claim) {
+	r.Helper()
+	s, c := r.store(), claimOf(host)
+	r.registers(s, core.Joined, c)
+	return s, c
+}
+
+// version is what Redis holds of the topic's version.
+func (r *registry) version() version {
+	r.Helper()
+	fields, err := r.raw.HMGet(r.Context(), keysOf.version(compute), "e", "s", "c", "n").Result()
+	if err != nil {
+		r.Fatal(err)
+	}
+	return versionOf(fields)
+}
+
+// keysOf spells the keys of the registry under test.
+var keysOf, _ = newKeys("", 0)
+
+// do makes a command that no process of ours would make, and returns its reply as text.
+func (r *registry) do(args ...any) string {
+	r.Helper()
+	reply, err := r.raw.Do(r.Context(), args...).Result()
+	if err != nil && err != redis.Nil {
+		r.Fatalf("%v: %v", args, err)
+	}
+	text, _ := reply.(string)
+	return text
+}
+
+// saved is a copy of all keys, as a replica that lags has it.
+type saved []func(pipe redis.Pipeliner)
+
+func (r *registry) save() saved {
+	r.Helper()
+	ctx := r.Context()
+	var all saved
+	for _, key := range r.raw.Keys(ctx, "*").Val() {
+		ttl := r.raw.PTTL(ctx, key).Val()
+		switch kind := r.raw.Type(ctx, key).Val(); kind {
+		case "string":
+			text := r.raw.Get(ctx, key).Val()
+			all = append(all, func(p redis.Pipeliner) { p.Set(ctx, key, text, ttl) })
+		case "set":
+			members := r.raw.SMembers(ctx, key).Val()
+			all = append(all, func(p redis.Pipeliner) { p.SAdd(ctx, key, members); p.PExpire(ctx, key, ttl) })
+		case "hash":
+			fields := r.raw.HGetAll(ctx, key).Val()
+			all = append(all, func(p redis.Pipeliner) { p.HSet(ctx, key, fields); p.PExpire(ctx, key, ttl) })
+		default:
+			r.Fatalf("key %q is a %s", key, kind)
+		}
+	}
+	return all
+}
+
+// rollBack puts a copy in the place of everything, as a failover to a replica that lags does.
+func (r *registry) rollBack(to saved) {
+	r.Helper()
+	_, err := r.raw.TxPipelined(r.Context(), func(p redis.Pipeliner) error {
+		p.FlushDB(r.Context())
+		for _, put := range to {
+			put(p)
+		}
+		return nil
+	})
+	if err != nil {
+		r.Fatal(err)
+	}
+}
+
+// stall stops Redis; what it is asked meanwhile it does when it goes on, which the returned function lets it.
+func (r *registry) stall() (goOn func()) {
+	if r.server != nil {
+		r.server.Pause()
+		return r.server.Resume
+	}
+	stopped := make(chan struct{})
+	r.mini.Server().SetPreHook(func(*server.Peer, string, ...string) bool { <-stopped; return false })
+	return sync.OnceFunc(func() { close(stopped) })
+}
+
+// pass lets time pass on miniredis.
+func (r *registry) pass(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
+}
+
+// until waits for a condition.
+func (r *registry) until(what string, holds func() bool) {
+	r.Helper()
+	within := max(10*time.Second, 10*r.config.TTL)
+	for deadline := time.Now().Add(within); !holds(); time.Sleep(2 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			r.Fatalf("not within %s: %s", within, what)
+		}
+	}
+}
+
+// lapsed waits until a liveness key is gone.
+func (r *registry) lapsed(host string) {
+	r.Helper()
+	r.until(host+" lapsed", func() bool {
+		return r.raw.Exists(r.Context(), keysOf.liveness(compute, host)).Val() == 0
+	})
+}
+
+// process is a process that keeps registrations, and what it reported.
+type process struct {
+	*core.HeartbeatMatchMaker
+	mu     sync.Mutex
+	events []core.Event
+}
+
+func (r *registry) process(w *wire, hosts ...string) *process {
+	r.Helper()
+	p := new(process)
+	c := r.config
+	c.Observe = func(e core.Event) {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.events = append(p.events, e)
+	}
+	var err error
+	if p.HeartbeatMatchMaker, err = core.NewHeartbeat(r.storeOver(w), c); err != nil {
+		r.Fatal(err)
+	}
+	r.Cleanup(func() { p.Close() })
+	for _, h := range hosts {
+		if err := p.Register(r.Context(), core.Registration{Topic: compute, Host: h}); err != nil {
+			r.Fatal(err)
+		}
+	}
+	p.StartHeartbeat()
+	return p
+}
+
+func (p *process) reported(k core.EventKind) int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n := 0
+	for _, e := range p.events {
+		if e.Kind == k {
+			n++
+		}
+	}
+	return n
+}
+
+// sights are all views that a watcher was shown.
+type sights struct {
+	*registry
+	mu    sync.Mutex
+	views []*core.View
+}
+
+// watch watches the topic until the test ends. It returns with the first view.
+func (r *registry) watch(from core.Watcher) *sights {
+	r.Helper()
+	w := &sights{registry: r}
+	ctx, cancel := context.WithCancel(r.Context())
+	var going sync.WaitGroup
+	going.Go(func() {
+		for v := range from.Watch(ctx, compute) {
+			w.mu.Lock()
+			w.views = append(w.views, v)
+			w.mu.Unlock()
+		}
+	})
+	r.Cleanup(func() { cancel(); going.Wait() })
+	r.until("a first view", func() bool { return len(w.all()) > 0 })
+	return w
+}
+
+func (w *sights) all() []*core.View {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.views)
+}
+
+func (w *sights) last() *core.View {
+	all := w.all()
+	return all[len(all)-1]
+}
+
+// shown spells a view: hosts in order, with ~ who is held and with ! who drains.
+func shown(v *core.View) string {
+	var hosts []string
+	for _, m := range v.Members {
+		host := m.Host
+		if m.State == core.Draining {
+			host += "!"
+		}
+		if m.Held {
+			host += "~"
+		}
+		hosts = append(hosts, host)
+	}
+	return strings.Join(hosts, " ")
+}
+
+// shows waits for a view, and returns it.
+func (w *sights) shows(want string) *core.View {
+	w.Helper()
+	deadline := time.Now().Add(max(10*time.Second, 10*w.config.TTL))
+	for shown(w.last()) != want {
+		if time.Now().After(deadline) {
+			w.Fatalf("last shown is %q, want %q; %s", shown(w.last()), want, w.story())
+		}
+		time.Sleep(2 * time.Millisecond)
+	}
+	return w.last()
+}
+
+// alwaysShowed fails the test if a view did not show a host, held or not, since one did.
+func (w *sights) alwaysShowed(hosts ...string) {
+	w.Helper()
+	for _, h := range hosts {
+		was := false
+		for _, v := range w.all() {
+			is := slices.ContainsFunc(v.Members, func(m core.Member) bool { return m.Host == h })
+			if was && !is {
+				w.Fatalf("%s was not always shown; %s", h, w.story())
+			}
+			was = was || is
+		}
+	}
+}
+
+// neverShowed fails the test if a view showed an instance.
+func (w *sights) neverShowed(instance string) {
+	w.Helper()
+	for _, v := range w.all() {
+		if slices.ContainsFunc(v.Members, func(m core.Member) bool { return m.Instance == instance }) {
+			w.Fatalf("instance %s was shown; %s", instance, w.story())
+		}
+	}
+}
+
+func (w *sights) story() string {
+	var views []string
+	for _, v := range w.all() {
+		views = append(views, "["+shown(v)+"]")
+	}
+	return "all views: " + strings.Join(views, " ")
+}

@@ -1,0 +1,231 @@
+package redismm
+
+import (
+	"context"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/redismm/matchmaker/core"
+)
+
+// Who takes the dead off the list, and when.
+
+// sweep is one look of a sweeper.
+func (r *registry) sweep(s *Store, m *memory) error {
+	conn := s.write.Conn()
+	defer conn.Close()
+	ctx, cancel := context.WithTimeout(r.Context(), 10*time.Second)
+	defer cancel()
+	return s.sweeps.sweep(ctx, conn, compute, m)
+}
+
+func newMemory() *memory {
+	return &memory{seen: make(map[string]string), absent: make(map[string]int64)}
+}
+
+func (r *registry) listed(want ...string) {
+	r.Helper()
+	got := r.raw.SMembers(r.Context(), keysOf.set(compute)).Val()
+	slices.Sort(got)
+	if !slices.Equal(got, want) {
+		r.Fatalf("listed are %q, want %q", got, want)
+	}
+}
+
+func TestADeadHostIsHeldForATTLAndThenUnlisted(t *testing.T) {
+	onBoth(t, func(r *registry) {
+		dead := r.process(r.wire, "node1")
+		r.process(r.wire, "node2")
+		w := r.watch(r.store())
+		w.shows("node1 node2")
+		dead.StopHeartbeat()
+		died := time.Now()
+		w.shows("node1~ node2")
+		if r.mini != nil && time.Since(died) > r.config.TTL+r.config.Freq {
+			r.Errorf("held after %s", time.Since(died))
+		}
+		w.shows("node2")
+		if r.mini != nil && time.Since(died) > 2*r.config.TTL+2*r.config.Freq+time.Second {
+			r.Errorf("gone after %s", time.Since(died))
+		}
+		r.until("unlisted", func() bool { return r.raw.SCard(r.Context(), keysOf.set(compute)).Val() == 1 })
+		w.alwaysShowed("node2")
+	})
+}
+
+func TestASweepPrunesWhoWasAbsentForATTLAndNobodyElse(t *testing.T) {
+	onMiniredis(t, func(r *registry) {
+		s, alive := r.joined("node1")
+		_, dead := r.joined("node2")
+		m := newMemory()
+		was := ""
+		for range 3 {
+			if err := r.sweep(s, m); err != nil {
+				r.Fatal(err)
+			}
+			was = r.version().seq
+			r.pass(r.config.Freq)
+			r.beats(s, core.Kept, alive)
+		}
+		if was != "2" {
+			r.Errorf("sweeps of a topic where all live made version %s", was)
+		}
+		var listed []time.Duration
+		for since := time.Now(); time.Since(since) < 2*r.config.TTL; {
+			if err := r.sweep(s, m); err != nil {
+				r.Fatal(err)
+			}
+			if r.raw.SIsMember(r.Context(), keysOf.set(compute), dead.Host).Val() {
+				listed = append(listed, time.Since(since))
+			}
+			r.pass(r.config.Freq)
+			r.beats(s, core.Kept, alive)
+		}
+		if last := listed[len(listed)-1]; last != r.config.TTL-r.config.Freq {
+			r.Errorf("listed until %s after the first look, want %s", last, r.config.TTL-r.config.Freq)
+		}
+		r.listed("node1")
+	})
+}
+
+func TestSweeperStoppedBetweenLooksPrunesNothing(t *testing.T) {
+	onMiniredis(t, func(r *registry) {
+		s, c := r.joined("node1")
+		m := newMemory()
+		look := func() {
+			if err := r.sweep(s, m); err != nil {
+				r.Fatal(err)
+			}
+			r.listed("node1")
+		}
+		look()
+		for range 3 { // Redis loses the key each time, and the host is back while the sweeper stands still
+			r.do("DEL", keysOf.liveness(compute, "node1"))
+			look()
+			r.pass(r.config.Freq)
+			look()
+			r.beats(s, core.Joined, c)
+			r.pass(r.config.TTL / 2)
+			r.do("DEL", keysOf.liveness(compute, "node1"))
+			r.pass(r.config.TTL)
+			look()
+			r.beats(s, core.Joined, c)
+			look()
+		}
+		if m.seen["node1"] != c.Instance || len(m.absent) > 0 {
+			r.Errorf("the sweeper remembers %+v", m)
+		}
+	})
+}
+
+func TestDelayedPruneChangesNothing(t *testing.T) {
+	onBoth(t, func(r *registry) {
+		s, c := r.joined("node1")
+		r.do("DEL", keysOf.liveness(compute, "node1"))
+		snap, err := s.snapshot(r.Context(), s.read, compute, nil)
+		if err != nil {
+			r.Fatal(err)
+		}
+		was := r.version()
+		prune := s.pruneCall(compute, []string{"node1"}, map[string]string{"node1": c.Instance}, snap.time+1000)
+		time.Sleep(2 * time.Millisecond)
+		if err := r.sent(s, prune); err != nil || prune.reply != int64(-1) {
+			r.Errorf("a late prune: %v, %v, want -1", prune.reply, err)
+		}
+		r.listed("node1")
+		r.beats(s, core.Joined, c)
+		inTime := s.pruneCall(compute, []string{"node1"}, map[string]string{"node1": c.Instance}, snap.time+time.Hour.Microseconds())
+		if err := r.sent(s, inTime); err != nil || inTime.reply != int64(0) {
+			r.Errorf("a prune of who is back: %v, %v, want 0", inTime.reply, err)
+		}
+		r.listed("node1")
+		if is := r.version(); is.epoch != was.epoch || is.seq != "2" {
+			r.Errorf("version %+v of %+v, want the step of the join only", is, was)
+		}
+	})
+}
+
+func TestStalledRedisThenSweepKeepsOneHostTopic(t *testing.T) {
+	onBoth(t, func(r *registry) {
+		host := r.process(r.wire, "node1")
+		w := r.watch(r.store())
+		w.shows("node1")
+		was := r.version()
+		goOn := r.stall()
+		r.until("the host knows", func() bool { return host.reported(core.Lost) == 1 })
+		host.StopHeartbeat() // stands still as well: sweeps come first
+		goOn()
+		r.lapsed("node1")
+		w.shows("node1~")
+		r.listed("node1")
+		host.StartHeartbeat()
+		w.shows("node1")
+		w.alwaysShowed("node1")
+		if is := r.version(); is.epoch != was.epoch {
+			r.Errorf("version %+v of %+v", is, was)
+		}
+	})
+}
+
+func TestStalledRedisPartlyBackKeepsTheRest(t *testing.T) {
+	onBoth(t, func(r *registry) {
+		quick := r.process(r.wire, "node1")
+		slow := r.process(r.wire, "node2", "node3")
+		w := r.watch(r.store())
+		w.shows("node1 node2 node3")
+		goOn := r.stall()
+		r.until("both know", func() bool { return quick.reported(core.Lost)+slow.reported(core.Lost) == 3 })
+		slow.StopHeartbeat()
+		goOn()
+		r.until("one is back", func() bool { return quick.reported(core.Recovered) == 1 })
+		w.shows("node1 node2~ node3~")
+		r.listed("node1", "node2", "node3")
+		slow.StartHeartbeat()
+		w.shows("node1 node2 node3")
+		w.alwaysShowed("node1", "node2", "node3")
+	})
+}
+
+func TestASweepFailsWithoutPruning(t *testing.T) {
+	onMiniredis(t, func(r *registry) {
+		s, _ := r.joined("node1")
+		r.do("DEL", keysOf.liveness(compute, "node1"))
+		r.config.TTL = 2 * r.config.Freq
+		m := newMemory()
+		if err := r.sweep(s, m); err != nil {
+			r.Fatal(err)
+		}
+		r.mini.SetError("READONLY You can't write against a read only replica.")
+		if err := r.sweep(s, m); err == nil {
+			r.Error("a sweep on a Redis that refuses has no error")
+		}
+		r.mini.SetError("")
+		r.listed("node1")
+	})
+}
+
+func TestOneProcessSweepsATopicAtATime(t *testing.T) {
+	onMiniredis(t, func(r *registry) {
+		r.joined("node1")
+		ctx := r.Context()
+		a, b := r.store(), r.store()
+		lease := func(s *Store, had bool) bool {
+			conn := s.write.Conn()
+			defer conn.Close()
+			mine, err := s.sweeps.lease(ctx, conn, compute, had)
+			if err != nil {
+				r.Fatal(err)
+			}
+			return mine
+		}
+		a.sweeps.topics[compute], b.sweeps.topics[compute] = tended{share: 1}, tended{share: 1}
+		if !lease(a, false) || lease(b, false) || !lease(a, true) {
+			r.Fatal("two processes have the lease, or none")
+		}
+		r.pass(3 * r.config.Freq)
+		if !lease(b, false) || lease(a, true) {
+			r.Fatal("a lease that lapsed is not handed on")
+		}
+	})
+}

@@ -202,13 +202,14 @@ func (d *demo) watch(ctx context.Context) {
 
 // shown says what a view shows.
 func shown(v *core.View) string {
-	if v.Stale != nil {
-		return "cannot tell: " + v.Stale.Error()
-	}
 	if err := v.Err(); err != nil {
 		return err.Error()
 	}
-	return fmt.Sprintf("%d of %q: %s", len(v.Members), v.Topic, strings.Join(names(v), ", "))
+	text := fmt.Sprintf("%d of %q: %s", len(v.Members), v.Topic, strings.Join(names(v), ", "))
+	if v.Stale != nil {
+		text += "; the last known, since Redis does not answer in time"
+	}
+	return text
 }
 
 func names(v *core.View) []string {

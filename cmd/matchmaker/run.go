@@ -57,13 +57,13 @@ func (a *app) run(ctx context.Context, more record, place, command []string) err
 	if err != nil {
 		return err
 	}
+	signals, release := supervise.Signals()
+	defer release()
 	mm, end, err := a.open(ctx)
 	if err != nil {
 		return err
 	}
 	defer end()
-	signals, release := supervise.Signals()
-	defer release()
 	child, err := supervise.Start(command, a.environ, a.stdin, a.stdout, a.stderr)
 	if err != nil {
 		return a.notStarted(err)
@@ -72,6 +72,7 @@ func (a *app) run(ctx context.Context, more record, place, command []string) err
 	left := make(chan error, 1)
 	go func() { left <- a.keep(staying, mm, []core.Registration{r}) }()
 	a.attend(ctx, child, signals, func() { a.drain(mm, r) })
+	a.log.Info().Int("code", child.Code()).Msg("the command has ended; leaving")
 	leave()
 	a.farewell(left, signals)
 	return exitCode(child.Code()).orNil()

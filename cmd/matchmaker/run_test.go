@@ -77,8 +77,11 @@ func (p *process) wait(t *testing.T) int {
 }
 
 // supervised is the command line that runs a shell script for topic a, host x.
-func supervised(script string) call {
-	return matchmaker(append([]string{"run", "--topic=a", "--host=x"}, append(quick, "--", "sh", "-c", script)...)...)
+func supervised(script string) call { return supervisedAt("100ms", script) }
+
+// supervisedAt is the same with another interval, half of which bounds each call of a heartbeat.
+func supervisedAt(freq, script string) call {
+	return matchmaker("run", "--topic=a", "--host=x", "--heartbeat-freq", freq, "--", "sh", "-c", script)
 }
 
 func TestRunEndsWithTheCodeOfItsCommand(t *testing.T) {
@@ -169,7 +172,7 @@ func TestSigtermDrainsThenStopsThenLeaves(t *testing.T) {
 	t.Parallel()
 	m := startRedis(t)
 	s := storeOf(t, m)
-	p := supervised(`trap 'echo stopping; while test ! -e ` + "$DONE" + `; do sleep 0.02; done; exit 5' TERM; echo ready; while :; do sleep 0.02; done`).at(m)
+	p := supervisedAt("2s", `trap 'echo stopping; while test ! -e `+"$DONE"+`; do sleep 0.02; done; exit 5' TERM; echo ready; while :; do sleep 0.02; done`).at(m)
 	done := filepath.Join(t.TempDir(), "done")
 	running := p.with("DONE=" + done).process(t)
 	running.out.says(t, "ready")
@@ -218,10 +221,9 @@ func TestRunWithRedisGoneStillEndsWithTheCode(t *testing.T) {
 	p.out.says(t, "ready")
 	p.err.says(t, `"event":"registered"`)
 	m.Close()
-	eventually(t, "the end", func() bool { // the second SIGTERM cuts the farewell short
-		p.signal(t, syscall.SIGTERM)
-		return p.hasEnded()
-	})
+	p.signal(t, syscall.SIGTERM)
+	p.err.says(t, "the command has ended; leaving")
+	p.signal(t, syscall.SIGTERM) // cuts the farewell short
 	if code := p.wait(t); code != 8 {
 		t.Errorf("exit code %d\n%s", code, &p.err)
 	}

@@ -41,15 +41,17 @@ func (a *app) sidecar(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	ctx, forced, release := stopping(ctx)
+	defer release()
 	mm, end, err := a.open(ctx)
 	if err != nil {
 		return err
 	}
 	defer end()
-	ctx, forced, release := stopping(ctx)
-	defer release()
 	left := make(chan error, 1)
 	go func() { left <- a.keep(ctx, mm, rs) }()
+	<-ctx.Done()
+	a.log.Info().Msg("leaving")
 	select {
 	case err := <-left:
 		return err

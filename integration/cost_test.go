@@ -1,0 +1,141 @@
+package integration_test
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/redismm/matchmaker/core"
+	"github.com/redismm/matchmaker/integration"
+	"github.com/redismm/matchmaker/redismm"
+)
+
+// counted is a connection that counts round trips: how often something is written after something was read.
+type counted struct {
+	net.Conn
+	trips *atomic.Int64
+	asked bool
+}
+
+func (c *counted) Write(b []byte) (int, error) {
+	if !c.asked {
+		c.asked = true
+		c.trips.Add(1)
+	}
+	return c.Conn.Write(b)
+}
+
+func (c *counted) Read(b []byte) (int, error) {
+	c.asked = false
+	return c.Conn.Read(b)
+}
+
+func TestFanoutOf1000HostsCostsTwoRoundTrips(t *testing.T) {
+	t.Parallel()
+	r := integration.StartRedis(t)
+	many(t, r, 1, 1000)
+	var trips atomic.Int64
+	options, err := redis.ParseURL(r.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	options.ContextTimeoutEnabled = true
+	options.Dialer = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		c, err := new(net.Dialer).DialContext(ctx, network, addr)
+		return &counted{Conn: c, trips: &trips}, err
+	}
+	client := redis.NewClient(options)
+	t.Cleanup(func() { client.Close() })
+	s, err := redismm.NewStore(client, redismm.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	mm := core.New(s)
+	for key, want := range map[string]int{"fanout~topic0": 1000, "topic0": 1, "topic0.node0007": 1} {
+		if _, err := mm.Resolve(t.Context(), key); err != nil { // connects, and loads the scripts
+			t.Fatal(err)
+		}
+		before := trips.Load()
+		routes, err := mm.Resolve(t.Context(), key)
+		if n := trips.Load() - before; err != nil || len(routes) != want || n < 1 || n > 2 {
+			t.Errorf("%s: %d routes in %d round trips, %v; want %d in 2 at most", key, len(routes), n, err, want)
+		}
+	}
+}
+
+// many registers hosts under topics.
+func many(t testing.TB, r *integration.Redis, topics, hosts int) *core.HeartbeatMatchMaker {
+	t.Helper()
+	h, err := redismm.Open(t.Context(), r.URL, redismm.Config{HeartbeatConfig: core.HeartbeatConfig{Freq: time.Minute}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { h.Close() })
+	var all []core.Registration
+	for i := range topics {
+		for j := range hosts {
+			all = append(all, core.Registration{Topic: fmt.Sprintf("topic%d", i), Host: fmt.Sprintf("node%04d", j), Addr: "10.0.0.1:8774"})
+		}
+	}
+	if err := h.Register(t.Context(), all...); err != nil {
+		t.Fatal(err)
+	}
+	return h
+}
+
+// BenchmarkRoundOf100000 is a round of heartbeats of one process with 100,000 registrations in topics of
+// 1,000, beside the least that could be sent for them: one PEXPIRE each, pipelined.
+func BenchmarkRoundOf100000(b *testing.B) {
+	const topics, hosts = 100, 1000
+	r := integration.StartRedis(b, "appendonly no")
+	h := many(b, r, topics, hosts)
+	perSecond := func(b *testing.B) {
+		b.ReportMetric(float64(b.N)*topics*hosts/b.Elapsed().Seconds(), "registrations/s")
+	}
+	if err := h.SendHeartbeats(b.Context()); err != nil {
+		b.Fatal(err)
+	}
+	b.Run("heartbeats", func(b *testing.B) {
+		for b.Loop() {
+			if err := h.SendHeartbeats(b.Context()); err != nil {
+				b.Fatal(err)
+			}
+		}
+		perSecond(b)
+	})
+	b.Run("pipelined-PEXPIRE", func(b *testing.B) {
+		c := r.Client()
+		keys := make([]string, 0, topics*hosts)
+		for i := range topics {
+			for j := range hosts {
+				keys = append(keys, fmt.Sprintf("mm:{topic%d}@node%04d", i, j))
+			}
+		}
+		for b.Loop() {
+			renewed := 0
+			for some := range slices.Chunk(keys, 1000) {
+				replies, err := c.Pipelined(b.Context(), func(p redis.Pipeliner) error {
+					for _, k := range some {
+						p.PExpire(b.Context(), k, 3*time.Minute)
+					}
+					return nil
+				})
+				if err != nil {
+					b.Fatal(err)
+				}
+				renewed += len(replies)
+			}
+			if renewed != topics*hosts {
+				b.Fatalf("%d keys were renewed, want %d", renewed, topics*hosts)
+			}
+		}
+		perSecond(b)
+	})
+}

@@ -76,6 +76,19 @@ func TestRedisEndsWithItsTest(t *testing.T) {
 	}
 }
 
+// The test below runs another one of this binary, without a PATH to find a redis-server in.
+func TestMissingRedisIsASkipForUsersAndAFailureInCI(t *testing.T) {
+	t.Parallel()
+	for ci, want := range map[string]string{"": "--- SKIP", "true": "--- FAIL"} {
+		cmd := exec.Command(os.Args[0], "-test.v", "-test.run=^TestPausedRedisAnswersWhenItIsResumed$")
+		cmd.Env = []string{"PATH=", "CI=" + ci}
+		out, err := cmd.CombinedOutput()
+		if text := string(out); !strings.Contains(text, want) || !strings.Contains(text, "make setup") {
+			t.Errorf("CI=%q: %v, want %s and what to do:\n%s", ci, err, want, text)
+		}
+	}
+}
+
 // The test below runs itself: its inner run starts a server and is killed.
 func TestRedisDiesWithAKilledTestProcess(t *testing.T) {
 	t.Parallel()

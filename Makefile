@@ -10,6 +10,7 @@ REDIS_PACKAGES = $(shell go list -f '{{.ImportPath}} {{.Name}} {{.TestImports}} 
 	| awk '/matchmaker\/integration/ {print $$1}')
 
 .DEFAULT_GOAL = help
+.NOTPARALLEL:
 .PHONY: help setup build test lint integration fuzz bench ci
 
 help: ## list the targets
@@ -45,10 +46,10 @@ bench: ## run the benchmarks, each for BENCHTIME (1s)
 
 ci: ## run every stage, each with its time and its budget
 	@mkdir -p bin && rm -f bin/stages
-	@$(STAGE) build 180 $(MAKE) --no-print-directory build
+	@$(STAGE) build 120 $(MAKE) --no-print-directory build
 	@$(STAGE) lint 240 $(MAKE) --no-print-directory lint
-	@$(STAGE) fuzz 180 $(MAKE) --no-print-directory fuzz FUZZTIME=3s
+	@$(STAGE) fuzz 120 $(MAKE) --no-print-directory fuzz FUZZTIME=3s
 	@$(STAGE) bench 120 $(MAKE) --no-print-directory bench BENCHTIME=1x
 	@$(STAGE) test 240 $(MAKE) --no-print-directory test
-	@$(STAGE) integration 240 $(MAKE) --no-print-directory integration
+	@$(STAGE) integration 300 $(MAKE) --no-print-directory integration
 	@echo "==> all stages passed:" && cat bin/stages

@@ -49,6 +49,7 @@ type process struct {
 	lookup    core.Exchange             // asks each time
 	heartbeat *core.HeartbeatMatchMaker // nil without a registry
 	ttl       time.Duration
+	running   bool // its loop
 	close     func()
 }
 

@@ -156,6 +156,7 @@ func (s *stage) act(x *step) error {
 		s.start(s.process(x.Peer))
 	case "stop_heartbeat":
 		s.process(x.Peer).StopHeartbeat()
+		s.process(x.Peer).running = false
 	case "restart":
 		s.process(x.Peer).close()
 		delete(s.processes, x.Peer)
@@ -219,11 +220,12 @@ func (s *stage) byName(x *step, verb func(ctx context.Context, topic, host strin
 	return err
 }
 
-// start begins the loop and waits for the end of its first round.
+// start begins the loop and waits for the end of its first round. A loop that runs has no first round.
 func (s *stage) start(p *process) {
-	began := time.Now()
+	began, running := time.Now(), p.running
 	p.StartHeartbeat()
-	if p.heartbeat == nil {
+	p.running = true
+	if p.heartbeat == nil || running {
 		return
 	}
 	s.registry.await(s.t, func() bool {

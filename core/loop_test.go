@@ -63,6 +63,29 @@ func TestBeatsComeBackWithinAnIntervalWhenTheRegistryDoes(t *testing.T) {
 	}
 }
 
+func TestEveryFailureIsTriedAgainSoonAtFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRegistry()
+		p := start(t, r)
+		p.register("compute", "node1")
+		p.StartHeartbeat()
+		for range 3 {
+			var failed atomic.Int32
+			r.intercept(func(c call) ([]core.Outcome, error) {
+				failed.Add(1)
+				return c.fails(errDown)
+			})
+			time.Sleep(2 * freq)
+			if n := failed.Load(); n < 4 || n > 8 {
+				t.Errorf("%d rounds in two intervals of failure", n)
+			}
+			time.Sleep(time.Minute)
+			r.intercept(nil)
+			time.Sleep(5 * freq)
+		}
+	})
+}
+
 func TestARegistryThatIsDownAtTheStartIsWaitedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRegistry()
@@ -269,6 +292,10 @@ func TestBeatsThatHangLeaveTimeForRegistrationsAndDepartures(t *testing.T) {
 		r.intercept(func(c call) ([]core.Outcome, error) {
 			if c.verb == "beat" {
 				return c.hangs()
+			}
+			time.Sleep(time.Millisecond)
+			if c.ctx.Err() != nil {
+				return c.fails(c.ctx.Err())
 			}
 			return c.make()
 		})

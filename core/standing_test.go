@@ -116,6 +116,58 @@ func TestRegisterAfterAFailedUnregisterStays(t *testing.T) {
 	})
 }
 
+func TestRegisterWhileADepartureIsUnderWayStays(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRegistry()
+		p := start(t, r)
+		p.register("compute", "node1")
+		r.intercept(func(c call) ([]core.Outcome, error) {
+			time.Sleep(freq / 4)
+			return c.make()
+		})
+		var calls sync.WaitGroup
+		calls.Go(func() { p.wantErr(p.Unregister(t.Context(), "compute", "node1"), nil) })
+		synctest.Wait()
+		p.register("compute", "node1")
+		calls.Wait()
+		p.wantStanding("node1 valid")
+		p.StartHeartbeat()
+		time.Sleep(10 * ttl)
+		wantMembers(t, r, "compute", "node1")
+	})
+}
+
+func TestVerbsByNameEndWithinHalfAnInterval(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRegistry()
+		p := start(t, r)
+		r.intercept(call.hangs)
+		for verb, f := range map[string]func(context.Context, string, string) error{"unregister": p.Unregister, "ack": p.AckAlive} {
+			began := time.Now()
+			p.wantErr(f(t.Context(), "compute", "node1"), core.ErrUnavailable)
+			if took := time.Since(began); took != freq/2 {
+				t.Errorf("%s took %s", verb, took)
+			}
+		}
+	})
+}
+
+func TestARegistrationIsValidFromWhenItsBeatWasSent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRegistry()
+		p := start(t, r)
+		r.intercept(func(c call) ([]core.Outcome, error) {
+			defer time.Sleep(freq / 4) // the answer is late
+			return c.make()
+		})
+		began := time.Now()
+		p.register("compute", "node1")
+		if until := p.Registrations()[0].ValidUntil; !until.Equal(began.Add(ttl)) {
+			t.Errorf("valid for %s after it was sent, want %s", until.Sub(began), ttl)
+		}
+	})
+}
+
 func TestUnregisterOfWhatNeverArrivedRemovesNobodyElse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRegistry()
@@ -146,15 +198,14 @@ func TestUnregisterFindsWhatWasRegisteredWhileItWaited(t *testing.T) {
 		var calls sync.WaitGroup
 		calls.Go(func() { p.register("volume", "node1") }) // has the turn
 		synctest.Wait()
-		calls.Go(func() { p.Unregister(t.Context(), "compute", "node1") })
+		calls.Go(func() { p.wantErr(p.Unregister(t.Context(), "compute", "node1"), nil) })
 		synctest.Wait()
 		calls.Go(func() { p.register("compute", "node1") })
 		calls.Wait()
 		p.StartHeartbeat()
 		time.Sleep(ttl)
-		if got := p.reported(); strings.Contains(got, "removed") {
-			t.Errorf("a process removed its own registration by name: %s", got)
-		}
+		wantMembers(t, r, "compute")
+		p.wantReported("node1 registered", "node1 departed")
 	})
 }
 
@@ -178,6 +229,7 @@ func TestFailedRegisterIsKeptAndTriedAgain(t *testing.T) {
 				r := newRegistry()
 				p := start(t, r)
 				p.StartHeartbeat()
+				synctest.Wait() // until the first round, which has nothing to do
 				if broken == nil {
 					broken = func(c call) ([]core.Outcome, error) {
 						half := call{c.ctx, c.verb, c.claims, nil}
@@ -239,10 +291,16 @@ func TestARegistrationDoesNotChangeAfterRegister(t *testing.T) {
 
 func TestRegisteringAgainReplaces(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := coretest.NewMemory()
+		m := newRegistry()
 		p := start(t, m)
 		p.StartHeartbeat()
 		p.register("compute", "node1")
+		m.intercept(func(c call) ([]core.Outcome, error) {
+			if len(c.claims) != 1 {
+				t.Errorf("%s of one place %d times", c.verb, len(c.claims))
+			}
+			return c.make()
+		})
 		again := core.Registration{Topic: "compute", Host: "node1", Addr: "10.0.0.1:80"}
 		p.wantErr(p.Register(t.Context(), again, again), nil)
 		time.Sleep(ttl)

@@ -196,7 +196,7 @@ func TestReaderNeverTakesAnOutageForAnEmptyTopic(t *testing.T) {
 func TestLeaveThatFailedIsNeitherForgottenNorBeaten(t *testing.T) {
 	t.Parallel()
 	r := integration.StartRedis(t)
-	h := open(t, r.URL, core.HeartbeatConfig{Freq: 200 * time.Millisecond, TTL: time.Minute})
+	h := open(t, r.URL, core.HeartbeatConfig{Freq: beating.Freq, TTL: time.Minute})
 	register(t, h, "compute", "node1")
 	register(t, h, "compute", "node2")
 	h.StartHeartbeat()
@@ -208,7 +208,7 @@ func TestLeaveThatFailedIsNeitherForgottenNorBeaten(t *testing.T) {
 	}
 	r.Restart()
 	lookup := listed(core.New(store(t, r.URL)), "compute")
-	becomes(t, 200*time.Millisecond+slack, lookup, "node2")
+	becomes(t, beating.Freq+slack, lookup, "node2")
 	stays(t, time.Second, lookup, "node2")
 	if n := slices.IndexFunc(h.Registrations(), func(s core.Status) bool { return s.Member.Host == "node1" }); n >= 0 {
 		t.Errorf("still kept after it left: %+v", h.Registrations()[n])
@@ -220,7 +220,7 @@ func TestScriptsFlushedWhileBeatingAreLoadedAgain(t *testing.T) {
 	t.Parallel()
 	r := integration.StartRedis(t)
 	events := make(chan core.Event, 1000)
-	c := beating
+	c := calm
 	c.Observe = func(e core.Event) { events <- e }
 	h := open(t, r.URL, c)
 	for _, topic := range []string{"compute", "volume", "network"} { // a batch each: a pipeline

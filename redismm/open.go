@@ -65,12 +65,16 @@ func parseDSN(dsn string) (*redis.Options, error) {
 		return nil, core.Invalid("redis url", redact(dsn), "want redis://user:password@host:port/db?option=value"+why(err, dsn))
 	}
 	options.ContextTimeoutEnabled = true
+	if options.DialerRetries == 0 { // a call that fails is tried again as a whole, and says why it failed
+		options.DialerRetries = 1
+	}
 	quiet(options)
 	return options, nil
 }
 
-// quiet leaves out what a client of go-redis says to Redis beyond what it is told to.
+// quiet leaves out what a client of go-redis does beyond what it is told to.
 func quiet(options *redis.Options) {
+	options.DialerRetries = 1
 	options.DisableIdentity = true
 	options.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 }
@@ -124,7 +128,7 @@ func NewStore(client redis.UniversalClient, c Config) (*Store, error) {
 		return nil, err
 	}
 	addr := options.Addr
-	options.MaxRetries = -1
+	options.MaxRetries, options.DialerRetries = -1, 1
 	options.PoolSize, options.PipelinePoolSize, options.MinIdleConns, options.MaxIdleConns = 4, -1, 0, 0
 	options.PushNotificationProcessor, options.ClientSideCache, options.ClientSideCacheConfig = nil, nil, nil // the user's
 	quiet(&options)

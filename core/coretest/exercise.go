@@ -67,6 +67,7 @@ var sentences = []sentence{
 
 	{"members are whole, and in the order of their hosts", wholeAndInOrder},
 	{"a topic never heard of differs from one without hosts", unknownOrEmpty},
+	{"every state of a topic has a version of its own", versionOfEachState},
 	{"a host under two topics leaves one of them", twoTopics},
 	{"topic foo does not see foobar", fooAndFoobar},
 	{"odd names are exact", oddNames},

@@ -46,7 +46,7 @@ func NewMemory() *Memory { return &Memory{rooms: make(map[string]*room)} }
 func (m *Memory) BackendRegister(ctx context.Context, ttl time.Duration, claims []*core.Claim) ([]core.Outcome, error) {
 	return m.each(ctx, claims, func(r *room, c *core.Claim, now time.Time) core.Outcome {
 		if c.Instance == "" {
-			c.Instance = m.instance(r.at(c.Host, now), now)
+			c.Instance = m.instance()
 		}
 		return m.upsert(r, c, ttl, now)
 	})
@@ -246,16 +246,10 @@ func (m *Memory) room(topic string) *room {
 	return r
 }
 
-// instance returns one larger than that of s and than every earlier one.
-func (m *Memory) instance(s *slot, now time.Time) string {
-	generation := now.UnixMicro()
-	if s != nil {
-		var last int64
-		fmt.Sscanf(s.Instance, "%d:", &last)
-		generation = max(generation, last+1)
-	}
+// instance returns one larger than every earlier one.
+func (m *Memory) instance() string {
 	m.made++
-	return fmt.Sprintf("%016d:%016x", generation, m.made)
+	return fmt.Sprintf("%016d", m.made)
 }
 
 // step makes the next version of a topic, the first of an epoch if it has none.

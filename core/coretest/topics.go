@@ -59,6 +59,37 @@ func unknownOrEmpty(p *process) {
 	}
 }
 
+func versionOfEachState(p *process) {
+	p = p.lasting()
+	a, b := claim("compute", "a"), claim("compute", "b")
+	seen := map[core.Version]string{{}: "nothing"}
+	check := func(state string, hosts ...string) {
+		p.Helper()
+		v := p.members("compute", hosts...).Version
+		if again := p.another().members("compute", hosts...).Version; again != v {
+			p.Errorf("%s is version %v and %v", state, v, again)
+		}
+		if was, ok := seen[v]; ok {
+			p.Errorf("%s and %s are one version, %v", was, state, v)
+		}
+		seen[v] = state
+	}
+	p.registers(core.Joined, a)
+	check("one host", "a")
+	p.registers(core.Joined, b)
+	check("two hosts", "a", "b")
+	a.State = core.Draining
+	p.beats(core.Changed, a)
+	check("one drains", "a", "b")
+	p.leaves(core.Left, a)
+	check("one has left", "b")
+	p.expires(core.Left, "compute", "b")
+	check("nobody")
+	p.Flush()
+	p.registers(core.Joined, claim("compute", "b"))
+	check("one host after a loss", "b")
+}
+
 func twoTopics(p *process) {
 	p = p.lasting()
 	a, b := claim("compute", "node1"), claim("volume", "node1")

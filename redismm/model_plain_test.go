@@ -234,7 +234,7 @@ func (p *plain) expire(host string) bool {
 	lost := p.lost()
 	delete(p.listed, host)
 	delete(p.places, host)
-	p.step(lost, [][]string{{"expired", host, old.stamp}})
+	p.step(lost, [][]string{{"left", host, old.stamp}})
 	return true
 }
 

@@ -293,7 +293,7 @@ func (m *machine) outcome(o *owner, word string, got core.Outcome) bool {
 		m.Fatalf("%s@%s %s: %s, want %s", o.Topic, o.Host, o.Instance, got, want)
 	}
 	o.standby = want == core.Superseded
-	if v, _ := parseValue(holder); o.standby && holder != "" && (o.Holder == nil || o.Holder.Instance != v.stamp) {
+	if v, _ := parseValue(holder); o.standby && v.kind == live && (o.Holder == nil || o.Holder.Instance != v.stamp) {
 		m.Fatalf("%s@%s: superseded by %v, want %q", o.Topic, o.Host, o.Holder, holder)
 	}
 	return word == "error"

@@ -13,8 +13,9 @@ import (
 // picture is what a watcher believes of a topic: the rules by which members come into a view and leave it.
 // It does no I/O and knows no clock; one goroutine owns it.
 //
-// A member leaves only by a leave or an expiry that names its stamp or a newer one, or after a TTL in which
-// this watcher looked and did not find it. Any other absence holds it: Redis may have lost it.
+// A member leaves only by a leave that names its stamp or a newer one, by an expiry that does if its absence
+// was announced before, or after a TTL in which this watcher looked and did not find it. Any other absence
+// holds it: Redis may have lost it.
 type picture struct {
 	topic   string
 	ttl     time.Duration
@@ -35,6 +36,9 @@ type seen struct {
 	held   bool
 	before time.Duration // of the time that is passed next, how much was before the hold
 	absent time.Duration // while held: how long this watcher has looked and not found it
+	// suspect: a sweeper announced the absence, and it was not seen alive since. Of any other, a sweeper that
+	// finds it expired has missed that it was back between two sweeps.
+	suspect bool
 }
 
 func newPicture(topic string, ttl time.Duration) *picture {
@@ -87,7 +91,7 @@ func (p *picture) up(host string, v value) {
 	case m != nil && v.stamp < m.member.Instance && m.absent < p.ttl:
 		p.hold(m)
 	case m != nil && v.stamp == m.member.Instance && v.rev < m.rev: // an older record of the same
-		m.held, m.absent = false, 0
+		m.held, m.absent, m.suspect = false, 0, false
 	default:
 		p.members[host] = &seen{member: v.member(p.topic, host), rev: v.rev}
 	}
@@ -113,7 +117,7 @@ const (
 func (p *picture) hear(m *message) reading {
 	for _, c := range m.Changes { // it beat after the hold began, whatever became of it since
 		if s := p.members[at(c, 1)]; c[0] == "up" && s != nil && s.held && s.member.Instance == c[2] {
-			s.before, s.absent = p.since, 0
+			s.before, s.absent, s.suspect = p.since, 0, false
 		}
 	}
 	switch {
@@ -142,17 +146,17 @@ func (p *picture) apply(c []string) {
 		rev, _ := strconv.ParseUint(c[3], 10, 64)
 		p.up(host, value{live, c[2], rev, c[4]})
 	case "left", "expired":
-		if m == nil {
-			return
-		}
-		if c[2] >= m.member.Instance {
+		switch {
+		case m == nil:
+		case c[2] >= m.member.Instance && (c[0] == "left" || m.suspect):
 			delete(p.members, host)
-		} else {
+		default:
 			p.hold(m)
 		}
 	case "suspect":
 		if m != nil {
 			p.hold(m)
+			m.suspect = true
 		} else {
 			p.doubt = true
 		}

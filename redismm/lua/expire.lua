@@ -1,4 +1,5 @@
--- Ends a registration as if its TTL had lapsed and a sweep had found it. A living owner is back with its next beat.
+-- Ends a registration as if its TTL had lapsed. A living owner is back with its next beat. To watchers it has left:
+-- 'expired' is the word of sweepers, which watchers believe only of whom one has announced as a suspect.
 -- KEYS    set version liveness
 -- ARGV    life nonce channel host
 -- returns left, or absent
@@ -9,5 +10,5 @@ if kind(value) ~= 'L' then return 'absent' end
 renew(ARGV[1])
 redis.call('SREM', KEYS[1], ARGV[4])
 redis.call('DEL', KEYS[3])
-step(t, { { 'expired', ARGV[4], stamp(value) } }, ARGV[1], ARGV[2], ARGV[3])
+step(t, { { 'left', ARGV[4], stamp(value) } }, ARGV[1], ARGV[2], ARGV[3])
 return 'left'

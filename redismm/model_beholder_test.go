@@ -1,0 +1,349 @@
+package redismm
+
+import (
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strconv"
+	"time"
+)
+
+// beholder is a watcher: the picture is the store's own, and what it does is what a follower does.
+type beholder struct {
+	w       *world
+	name    string
+	dice    *rand.Rand
+	picture *picture
+	stale   bool
+	passed  int64
+	cut     int64 // Redis cannot be reached until
+	deaf    int64 // messages are lost until
+	lag     time.Duration
+	inbox   []*post
+	busy    bool // a poll is under way
+	started int64
+	shown   map[string]sight  // as of the last check
+	largest map[string]string // stamp ever shown, by host
+}
+
+// post is a message, and who was well when it was published.
+type post struct {
+	message
+	well   map[string]bool
+	arrive int64
+}
+
+// sight is a member as it was shown.
+type sight struct {
+	stamp  string
+	held   bool
+	absent time.Duration
+}
+
+func (w *world) newBeholder(name string) *beholder {
+	b := &beholder{w: w, name: name, dice: w.dice(name), picture: newPicture("t", worldTTL), passed: w.now, started: w.now,
+		shown: map[string]sight{}, largest: map[string]string{}}
+	w.watchers = append(w.watchers, b)
+	b.read()
+	w.in(jittered(b.dice), b.poll)
+	return b
+}
+
+// published is told of every message.
+func (b *beholder) published(m *post) {
+	if b.deaf > b.w.now {
+		b.w.counted["messages lost"]++
+		return
+	}
+	mine := *m
+	mine.arrive = b.w.after(b.lag)
+	if n := len(b.inbox); n > 0 { // in order
+		mine.arrive = max(mine.arrive, b.inbox[n-1].arrive)
+	}
+	b.inbox = append(b.inbox, &mine)
+	if b.dice.IntN(40) == 0 {
+		b.inbox = append(b.inbox, &mine)
+		b.w.counted["messages twice"]++
+	}
+	b.w.at(mine.arrive, b.receive)
+}
+
+// receive hears what has arrived, each with all that it leads to.
+func (b *beholder) receive() {
+	for !b.busy && len(b.inbox) > 0 && b.inbox[0].arrive <= b.w.now {
+		m := b.inbox[0]
+		b.inbox = b.inbox[1:]
+		if !b.hear(m) {
+			b.compare()
+		}
+	}
+}
+
+// hear is the follower's, and so are the following.
+func (b *beholder) hear(m *post) bool {
+	b.since()
+	said := b.picture.hear(&m.message)
+	b.w.counted[[...]string{"applied", "known", "to compare", "missing"}[said]]++
+	b.check("a message", m.well)
+	if said == missing {
+		b.picture.synced = false
+	}
+	return said == applied || said == known
+}
+
+func (b *beholder) since() { b.picture.since = time.Duration(b.w.now-b.passed) * time.Microsecond }
+
+// reaches says whether Redis answers, and notes it.
+func (b *beholder) reaches() bool {
+	b.stale = b.cut > b.w.now || b.w.stalled > b.w.now
+	if b.stale {
+		b.picture.synced = false
+	}
+	return !b.stale
+}
+
+func (b *beholder) read() {
+	if b.reaches() {
+		b.since()
+		b.picture.look(b.w.snapshot(b.picture.hosts()))
+		b.w.counted["looks"]++
+		b.check("a snapshot", b.w.wells())
+	}
+}
+
+func (b *beholder) compare() {
+	if !b.picture.synced || b.picture.doubt {
+		b.read()
+		return
+	}
+	if !b.reaches() {
+		return
+	}
+	v, n := b.w.version, strconv.Itoa(len(b.w.listed))
+	if v != b.picture.version || (v.epoch != "" && v.n != n) || (v.epoch == "" && n != "0") {
+		b.read()
+	}
+}
+
+func (b *beholder) poll() {
+	w := b.w
+	now := w.now
+	interval := min(time.Duration(now-b.passed)*time.Microsecond, worldFreq)
+	again := func() {
+		next := worldFreq
+		if b.stale {
+			next = min(next, time.Second)
+		}
+		w.in(next-time.Duration(b.dice.Int64N(int64(next/10))), b.poll)
+	}
+	if !b.picture.holding() {
+		b.passed = now
+		b.compare()
+		again()
+		return
+	}
+	heard := b.deaf <= w.now && b.cut <= w.now && w.stalled <= w.now && b.lag <= worldFreq/2
+	b.busy = true
+	w.in(min(b.lag, worldFreq/2), func() { // when the pong is there, after all that was published before
+		for len(b.inbox) > 0 && b.inbox[0].arrive <= w.now {
+			m := b.inbox[0]
+			b.inbox = b.inbox[1:]
+			b.hear(m)
+		}
+		w.in(time.Duration(b.dice.Int64N(int64(worldFreq/5))), func() {
+			b.read()
+			if heard && !b.stale {
+				over := b.picture.pass(interval)
+				b.check("time", w.wells())
+				w.counted["intervals counted"]++
+				if over {
+					b.read()
+				}
+			}
+			b.passed = now
+			b.busy = false
+			b.receive()
+			again()
+		})
+	})
+}
+
+// reconnect begins a subscription anew, after messages were lost.
+func (b *beholder) reconnect() {
+	if b.deaf <= b.w.now {
+		b.compare()
+	}
+}
+
+// check compares what is shown with what was shown before. wells are those who were well when what changed
+// it was so.
+func (b *beholder) check(why string, wells map[string]bool) {
+	w := b.w
+	now := make(map[string]sight, len(b.picture.members))
+	for h, m := range b.picture.members {
+		now[h] = sight{m.member.Instance, m.held, m.absent}
+	}
+	w.counted["views"]++
+	for _, h := range slices.Sorted(maps.Keys(b.shown)) {
+		b.compareSights(why, h, b.shown[h], now[h], wells)
+	}
+	for _, h := range slices.Sorted(maps.Keys(now)) {
+		b.monotone(why, h, b.shown[h], now[h], wells)
+	}
+	b.shown = now
+}
+
+func (b *beholder) compareSights(why, host string, was, now sight, wells map[string]bool) {
+	w := b.w
+	if now.stamp == was.stamp {
+		if now.held != was.held {
+			w.tell("%s: %s %s held %t by %s", b.name, host, short(now.stamp), now.held, why)
+			w.counted[map[bool]string{true: "holds", false: "holds ended"}[now.held]]++
+		}
+		return
+	}
+	if now.stamp > was.stamp {
+		return
+	}
+	w.tell("%s: %s %s dropped by %s, after %s", b.name, host, short(was.stamp), why, was.absent)
+	w.counted["drops"]++
+	if wells[was.stamp] {
+		w.counted["drops of the well"]++
+		if !b.excused(host, was) {
+			w.bad("NoFlap: %s drops %s %s by %s, and it is well", b.name, host, short(was.stamp), why)
+		}
+	}
+}
+
+// excused says why a member that is well may be dropped.
+func (b *beholder) excused(host string, was sight) bool { return false }
+
+func (b *beholder) monotone(why, host string, was, now sight, wells map[string]bool) {
+	w := b.w
+	if was.stamp == now.stamp {
+		return
+	}
+	w.tell("%s: %s %s shown by %s", b.name, host, short(now.stamp), why)
+	w.counted["shown"]++
+	if now.stamp < was.stamp && was.absent < worldTTL {
+		w.bad("Monotone: %s turns %s from %s to the older %s, held for %s", b.name, host, short(was.stamp), short(now.stamp), was.absent)
+	}
+	if top := b.largest[host]; now.stamp < top {
+		if wells[top] && !b.excused(host, was) {
+			w.bad("Monotone: %s shows %s %s by %s, and the newer %s is well", b.name, host, short(now.stamp), why, short(top))
+		}
+		if at := w.places[host]; why == "a snapshot" && at.kind == live && at.stamp == top {
+			w.bad("Monotone: %s shows %s %s while the newer %s is registered", b.name, host, short(now.stamp), short(top))
+		}
+	}
+	b.largest[host] = max(b.largest[host], now.stamp)
+	if t := w.owner(now.stamp); t != nil && was.stamp == "" && why == "a snapshot" && t.left > 0 && !w.lossy(host, t.left-ttlMicro) {
+		w.bad("Fenced: %s shows %s %s again, which had left", b.name, host, short(now.stamp))
+	}
+}
+
+// broom is a process that sweeps: the memory is the store's own.
+type broom struct {
+	w       *world
+	name    string
+	dice    *rand.Rand
+	memory  *memory
+	stopped int64
+	cut     int64
+	slow    time.Duration // a delay of its next prune or suspect
+	slowAt  time.Duration // a delay between its snapshot and what it writes
+}
+
+func (w *world) newBroom(name string) *broom {
+	s := &broom{w: w, name: name, dice: w.dice(name)}
+	w.sweepers = append(w.sweepers, s)
+	w.in(time.Duration(s.dice.Int64N(int64(worldFreq))), s.wake)
+	return s
+}
+
+func (s *broom) wake() {
+	w := s.w
+	if s.stopped > w.now {
+		w.at(s.stopped, s.wake)
+		return
+	}
+	if w.stalled > w.now {
+		waits := min(time.Duration(w.stalled-w.now)*time.Microsecond, worldFreq)
+		w.in(waits, func() {
+			if w.stalled > w.now {
+				s.memory = nil // the connection is given up
+			} else {
+				s.round()
+			}
+			w.in(jittered(s.dice), s.wake)
+		})
+		return
+	}
+	if s.cut > w.now {
+		s.memory = nil
+	} else {
+		s.round()
+	}
+	w.in(jittered(s.dice), s.wake)
+}
+
+func (s *broom) round() {
+	w := s.w
+	if w.lease.until <= w.now {
+		w.lease.holder = ""
+	}
+	if w.lease.holder != "" && w.lease.holder != s.name {
+		s.memory = nil
+		return
+	}
+	w.lease.holder, w.lease.until = s.name, w.after(5*worldFreq/2)
+	if s.memory == nil {
+		s.memory = &memory{seen: map[string]string{}, absent: map[string]int64{}}
+	}
+	s.sweep()
+}
+
+// sweep is the sweeper's.
+func (s *broom) sweep() {
+	w := s.w
+	snap := w.snapshot(nil)
+	if snap.unknown() {
+		return
+	}
+	w.counted["sweeps"]++
+	suspects, gone := s.memory.note(snap, worldFreq, worldTTL)
+	slices.Sort(suspects)
+	slices.Sort(gone)
+	seen := maps.Clone(s.memory.seen)
+	notAfter := snap.time + (worldFreq / 2).Microseconds()
+	f := func() {
+		switch {
+		case len(suspects) > 0:
+			w.counted["suspects"] += len(suspects)
+			w.run(s.name+": suspect", func() { w.suspect(suspects) })
+		case !snap.whole():
+			w.run(s.name+": suspect", func() { w.suspect(nil) })
+		}
+		if len(gone) > 0 {
+			w.run(s.name+": prune", func() {
+				n := w.prune(notAfter, gone, seen)
+				if n < 0 {
+					w.counted["prunes too late"]++
+				} else {
+					w.counted["pruned"] += n
+				}
+			})
+		}
+	}
+	delay := s.slow
+	s.slow = 0
+	if delay == 0 || len(suspects)+len(gone) == 0 {
+		f()
+		return
+	}
+	if delay >= worldFreq {
+		s.memory = nil
+	}
+	w.tell("%s: what it writes is late", s.name)
+	w.in(delay, f)
+}

@@ -1,0 +1,156 @@
+package redismm
+
+import (
+	"flag"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+var (
+	walkSeed = flag.Uint64("walk.seed", 0, "seed of the first walk; 0: from the clock")
+	walks    = flag.Int("walk.n", 1500, "number of walks")
+)
+
+// mishap is something that befalls the world.
+type mishap struct {
+	at   time.Duration
+	what string
+	who  uint64 // any number: whom it befalls
+	d    time.Duration
+}
+
+func (m mishap) String() string { return fmt.Sprintf("%s %s %d %s", m.at, m.what, m.who, m.d) }
+
+// kinds of mishaps, some more often than others.
+var mishaps = map[string]func(w *world, m mishap){
+	"flush":          (*world).flush,
+	"evict a place":  (*world).evictPlace,
+	"evict the set":  (*world).evictSet,
+	"evict version":  (*world).evictVersion,
+	"copy":           (*world).takeCopy,
+	"rollback":       (*world).rollback,
+	"stall":          (*world).stall,
+	"kill":           (*world).kill,
+	"stop":           (*world).stop,
+	"take over":      (*world).takeOver,
+	"leave":          (*world).wantLeave,
+	"remove":         (*world).removeByName,
+	"expire":         (*world).expireByName,
+	"state":          (*world).changeState,
+	"drain":          (*world).drainByName,
+	"lose replies":   (*world).loseReplies,
+	"delay a call":   (*world).delayCall,
+	"cut a keeper":   (*world).cutKeeper,
+	"cut a watcher":  (*world).cutWatcher,
+	"deafen":         (*world).deafen,
+	"lag":            (*world).lagWatcher,
+	"stop a sweeper": (*world).stopSweeper,
+	"cut a sweeper":  (*world).cutSweeper,
+	"delay a sweep":  (*world).delaySweep,
+	"new watcher":    (*world).oneMoreWatcher,
+}
+
+const (
+	walkBegins = 5 * time.Second
+	walkCalm   = 25 * time.Second // no mishap begins later
+)
+
+// draw draws the mishaps of a walk.
+func draw(r *rand.Rand) []mishap {
+	kinds := slices.Sorted(maps.Keys(mishaps))
+	var all []mishap
+	for range 2 + r.IntN(9) {
+		span := walkCalm - walkBegins
+		if r.IntN(2) == 0 { // many things at once
+			span /= 4
+		}
+		all = append(all, mishap{
+			at:   (walkBegins + time.Duration(r.Int64N(int64(span)))).Truncate(time.Millisecond),
+			what: kinds[r.IntN(len(kinds))],
+			who:  r.Uint64() >> 32,
+			d:    []time.Duration{50, 300, 700, 1200, 2500, 3200, 4500, 6000}[r.IntN(8)] * time.Millisecond,
+		})
+	}
+	slices.SortFunc(all, func(a, b mishap) int { return int(a.at - b.at) })
+	return all
+}
+
+// walk runs a world in which these befall it, and then calm until the truth must be known.
+func walk(seed uint64, of []mishap) *world {
+	w := newWorld(seed)
+	for i, hosts := range [][]string{{"a", "b"}, {"c"}, {"a"}} {
+		k := w.newKeeper(fmt.Sprintf("keeper%d", i))
+		for _, h := range hosts {
+			if i < 2 || w.seed%2 == 0 { // in every other world one stands by
+				k.register(h)
+			}
+		}
+	}
+	w.newBroom("sweeper0")
+	w.newBroom("sweeper1")
+	w.newBeholder("watcher0")
+	w.in(2*time.Second, func() { w.newBeholder("watcher1") })
+	calm := walkCalm
+	for _, m := range of {
+		w.in(m.at, func() {
+			w.tell("--- %s", m)
+			w.counted[m.what]++
+			mishaps[m.what](w, m)
+		})
+		calm = max(calm, m.at+m.d)
+	}
+	w.promise(worldBase + calm.Microseconds())
+	return w
+}
+
+// TestNoWalkBreaksAPromise walks at random through worlds of registrants, watchers and sweepers in which
+// Redis, the network and the processes fail, and checks after every event that no promise is broken. A
+// failure prints its seed and the fewest mishaps that show it.
+func TestNoWalkBreaksAPromise(t *testing.T) {
+	first := *walkSeed
+	if first == 0 {
+		first = uint64(time.Now().UnixNano()) / 1000 % 1e9
+	}
+	t.Logf("-walk.seed=%d", first)
+	counted := map[string]int{}
+	classes := map[string]bool{}
+	for i := range uint64(*walks) {
+		seed := first + i
+		of := draw(rand.New(rand.NewPCG(seed, 1)))
+		w := walk(seed, of)
+		for what, n := range w.counted {
+			counted[what] += n
+		}
+		if len(w.wrong) > 0 {
+			class, _, _ := strings.Cut(w.wrong[0], " ")
+			counted["wrong "+class]++
+			if !classes[class] {
+				classes[class] = true
+				of, w = fewest(seed, of, class)
+				t.Errorf("-walk.seed=%d -walk.n=1 with %v\n%s", seed, of, strings.Join(w.story, "\n"))
+			}
+		}
+	}
+	for _, what := range slices.Sorted(maps.Keys(counted)) {
+		t.Logf("%-24s %d", what, counted[what])
+	}
+}
+
+// fewest leaves mishaps out as long as a promise of the class is broken.
+func fewest(seed uint64, of []mishap, class string) ([]mishap, *world) {
+	best := walk(seed, of)
+	for i := 0; i < len(of); {
+		fewer := slices.Delete(slices.Clone(of), i, i+1)
+		if w := walk(seed, fewer); len(w.wrong) > 0 && strings.HasPrefix(w.wrong[0], class) {
+			of, best, i = fewer, w, 0
+		} else {
+			i++
+		}
+	}
+	return of, best
+}

@@ -24,7 +24,7 @@ var layers = []struct {
 }{
 	{folder: "core"},
 	{folder: "redismm", within: []string{"core"}, foreign: []string{"github.com/redis/go-redis/v9"}},
-	{folder: "ringmm", within: []string{"core"}, foreign: []string{"github.com/fsnotify/fsnotify"}},
+	{folder: "ringmm", within: []string{"core"}},
 }
 
 type pkg struct {

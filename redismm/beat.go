@@ -140,6 +140,9 @@ func (s *Store) touch(ctx context.Context, ttl time.Duration, bs []*batch, kept 
 	return rest
 }
 
+// late is what an upsert says that came after its time.
+const late = "late"
+
 // upsert tells whole batches, fills in their outcomes, and returns the batches that came late.
 func (s *Store) upsert(ctx context.Context, ttl time.Duration, bs []*batch, out []core.Outcome, at []int, failed *error) []*batch {
 	if len(bs) == 0 {
@@ -155,12 +158,12 @@ func (s *Store) upsert(ctx context.Context, ttl time.Duration, bs []*batch, out 
 		calls[i] = s.upsertCall(b, ttl, notAfter)
 	}
 	s.inPipelines(ctx, calls)
-	var late []*batch
+	var again []*batch
 	var names []any
 	for i, b := range bs {
-		words, err := texts(calls[i].reply)
-		if calls[i].err != nil {
-			err = calls[i].err
+		words, err := calls[i].texts(2)
+		if err == nil && words[1] != late {
+			words, err = calls[i].texts(5 + len(b.claims))
 		}
 		if err != nil {
 			*failed = s.unavailable(err)
@@ -168,8 +171,8 @@ func (s *Store) upsert(ctx context.Context, ttl time.Duration, bs []*batch, out 
 			continue
 		}
 		s.hear(words[0])
-		if words[1] == "late" {
-			late = append(late, b)
+		if words[1] == late {
+			again = append(again, b)
 			continue
 		}
 		names = append(names, b.topic)
@@ -188,7 +191,7 @@ func (s *Store) upsert(ctx context.Context, ttl time.Duration, bs []*batch, out 
 		pipe.PExpire(ctx, s.keys.topics(), life)
 		pipe.Exec(ctx)
 	}
-	return late
+	return again
 }
 
 func (s *Store) upsertCall(b *batch, ttl time.Duration, notAfter int64) *call {
@@ -223,7 +226,7 @@ func (s *Store) acknowledge(c *core.Claim, word string, v *version, sent time.Ti
 	case "superseded":
 		m.standby = true
 		c.Holder = nil
-		if v, err := parseValue(text); err == nil {
+		if v, err := parseValue(text); err == nil && v.kind == live {
 			holder := v.member(c.Topic, c.Host)
 			c.Holder = &holder
 		}

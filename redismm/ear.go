@@ -2,6 +2,8 @@ package redismm
 
 import (
 	"context"
+	"errors"
+	"maps"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -19,6 +21,7 @@ type ear struct {
 	end    context.CancelFunc
 	going  sync.WaitGroup
 	pings  atomic.Uint64
+	denied atomic.Bool // Redis has refused a channel to this user
 
 	turn chan struct{} // one subscribes or unsubscribes at a time, in the order of topics
 
@@ -81,6 +84,10 @@ func (e *ear) hearAll() {
 		asked := false
 		for {
 			got, err := sub.ReceiveTimeout(e.ctx, e.quiet)
+			if redis.HasErrorPrefix(err, "NOPERM") { // which ends the subscription only
+				e.denied.Store(true)
+				continue
+			}
 			if err != nil && !asked && isTimeout(err) {
 				asked = true
 				if sub.Ping(e.ctx, "quiet") == nil {
@@ -139,29 +146,35 @@ func (e *ear) replace(old *redis.PubSub) {
 	case <-e.ctx.Done():
 		return
 	}
+	e.turn <- struct{}{}
+	defer func() { <-e.turn }()
 	sub := e.client.Subscribe(e.ctx)
 	e.mu.Lock()
 	e.open = sub
-	channels := make([]string, 0, len(e.topics))
-	for c, f := range e.topics {
-		channels = append(channels, c)
-		f.deaf()
-	}
+	topics := maps.Clone(e.topics)
 	e.mu.Unlock()
-	if len(channels) > 0 {
-		ctx, cancel := context.WithTimeout(e.ctx, time.Second)
-		defer cancel()
-		sub.Subscribe(ctx, channels...)
+	ctx, cancel := context.WithTimeout(e.ctx, time.Second)
+	defer cancel()
+	for channel, f := range topics { // each by itself: one may be refused
+		f.listens.Store(false)
+		f.deaf()
+		sub.Subscribe(ctx, channel)
 	}
 }
+
+var errDeaf = errors.New("nothing listens yet")
 
 // caughtUp returns when everything that was published before the call has been handed over.
 func (e *ear) caughtUp(ctx context.Context) error {
 	ping := strconv.FormatUint(e.pings.Add(1), 10)
 	wait := make(chan struct{})
 	e.mu.Lock()
-	e.waits[ping] = wait
 	sub := e.open
+	if sub == nil {
+		e.mu.Unlock()
+		return errDeaf
+	}
+	e.waits[ping] = wait
 	e.mu.Unlock()
 	defer func() {
 		e.mu.Lock()

@@ -45,10 +45,35 @@ func onMiniredis(t *testing.T, f func(r *registry)) {
 	synctest.Test(t, func(t *testing.T) {
 		m := miniredis.NewMiniRedis()
 		m.ClockTTL(true)
-		t.Cleanup(m.Close)
-		f(newRegistry(&registry{T: t, mini: m, wire: &wire{dial: m.Dial},
+		t.Cleanup(func() {
+			m.Close()
+			time.Sleep(2 * time.Second) // for a pool that dialled in vain
+		})
+		f(newRegistry(&registry{T: t, mini: m, wire: &wire{dial: func() (net.Conn, error) { return buffer(m.Dial()) }},
 			config: core.HeartbeatConfig{Freq: core.DefaultFreq}}))
 	})
+}
+
+// inRealTime runs a test on miniredis outside a bubble: go-redis holds a mutex while a subscription connects,
+// which keeps a bubble's time from passing when nobody answers.
+func inRealTime(t *testing.T, f func(r *registry)) {
+	t.Parallel()
+	m := miniredis.RunT(t)
+	m.ClockTTL(true)
+	dial := func() (net.Conn, error) { return net.Dial("tcp", m.Addr()) }
+	f(newRegistry(&registry{T: t, mini: m, wire: &wire{dial: dial, silent: silence(t)},
+		config: core.HeartbeatConfig{Freq: 250 * time.Millisecond, TTL: time.Second}}))
+}
+
+// silence is the address of a server that accepts connections and says nothing.
+func silence(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() }) // the kernel accepts
+	return l.Addr().String()
 }
 
 func onServer(t *testing.T, f func(r *registry), options ...string) {
@@ -70,10 +95,11 @@ func newRegistry(r *registry) *registry {
 
 // wire is how clients reach Redis, and what may go wrong on the way.
 type wire struct {
-	dial func() (net.Conn, error)
-	lose atomic.Bool // replies, and the connections they came on
-	dark atomic.Bool // new connections lead nowhere, and nothing says so
-	down atomic.Bool // no new connections
+	dial   func() (net.Conn, error)
+	silent string      // where new connections lead while it is dark
+	lose   atomic.Bool // replies, and the connections they came on
+	dark   atomic.Bool // nobody answers on new connections
+	down   atomic.Bool // no new connections
 }
 
 type lossy struct {
@@ -86,11 +112,57 @@ func (w *wire) Dial(context.Context, string, string) (net.Conn, error) {
 		return nil, errors.New("connection refused")
 	}
 	if w.dark.Load() {
-		here, _ := net.Pipe()
-		return here, nil
+		return net.Dial("tcp", w.silent)
 	}
 	conn, err := w.dial()
-	return &lossy{conn, w}, err
+	if err != nil {
+		return nil, err
+	}
+	return &lossy{conn, w}, nil
+}
+
+// buffered is a pipe that is written to without waiting, as a socket is. go-redis holds a mutex while it
+// writes to a subscription, and reads nothing meanwhile.
+type buffered struct {
+	net.Conn
+	queue chan []byte
+	ended chan struct{}
+	end   func()
+}
+
+func buffer(conn net.Conn, err error) (net.Conn, error) {
+	if err != nil {
+		return nil, err
+	}
+	b := &buffered{Conn: conn, queue: make(chan []byte, 1024), ended: make(chan struct{})}
+	b.end = sync.OnceFunc(func() { close(b.ended) })
+	go func() {
+		for {
+			select {
+			case text := <-b.queue:
+				if _, err := conn.Write(text); err != nil {
+					return
+				}
+			case <-b.ended:
+				return
+			}
+		}
+	}()
+	return b, nil
+}
+
+func (b *buffered) Write(text []byte) (int, error) {
+	select {
+	case b.queue <- slices.Clone(text):
+		return len(text), nil
+	case <-b.ended:
+		return 0, net.ErrClosed
+	}
+}
+
+func (b *buffered) Close() error {
+	b.end()
+	return b.Conn.Close()
 }
 
 func (c *lossy) Read(b []byte) (int, error) {

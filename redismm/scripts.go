@@ -77,10 +77,10 @@ type pipeline interface{ Pipeline() redis.Pipeliner }
 
 // run makes the calls in one round trip. Those that Redis does not know, and only those, are sent again with
 // their text; a script that was executed is never sent twice. Each call has its own error.
-func run(ctx context.Context, client pipeline, calls []*call, also ...func(redis.Pipeliner)) {
+func run(ctx context.Context, client pipeline, calls []*call) {
 	send(ctx, client, calls, func(p redis.Pipeliner, c *call) *redis.Cmd {
 		return c.script.EvalSha(ctx, p, c.keys, c.args...)
-	}, also...)
+	})
 	var unknown []*call
 	for _, c := range calls {
 		if redis.HasErrorPrefix(c.err, "NOSCRIPT") {
@@ -94,14 +94,11 @@ func run(ctx context.Context, client pipeline, calls []*call, also ...func(redis
 	}
 }
 
-func send(ctx context.Context, client pipeline, calls []*call, queue func(redis.Pipeliner, *call) *redis.Cmd, also ...func(redis.Pipeliner)) {
+func send(ctx context.Context, client pipeline, calls []*call, queue func(redis.Pipeliner, *call) *redis.Cmd) {
 	pipe := client.Pipeline()
 	cmds := make([]*redis.Cmd, len(calls))
 	for i, c := range calls {
 		cmds[i] = queue(pipe, c)
-	}
-	for _, add := range also {
-		add(pipe)
 	}
 	pipe.Exec(ctx) // each command has its own error
 	for i, c := range calls {
@@ -117,6 +114,18 @@ func one(ctx context.Context, client pipeline, script *redis.Script, keys []stri
 }
 
 var errReply = errors.New("redis answered a script with something it does not return")
+
+// texts returns the reply, a list of at least n strings.
+func (c *call) texts(n int) ([]string, error) {
+	if c.err != nil {
+		return nil, c.err
+	}
+	list, err := texts(c.reply)
+	if err == nil && len(list) < n {
+		err = fmt.Errorf("%w: a list of %d, want %d", errReply, len(list), n)
+	}
+	return list, err
+}
 
 // texts reads a reply that is a list of strings.
 func texts(reply any) ([]string, error) {

@@ -52,8 +52,8 @@ func (s *Store) Close() error {
 	go func() {
 		defer close(ended)
 		s.sweeps.going.Wait()
+		s.going.Wait() // the followers, which may begin to listen until they end
 		s.ear.going.Wait()
-		s.going.Wait()
 	}()
 	select {
 	case <-ended:
@@ -152,10 +152,7 @@ func (s *Store) ticket(ctx context.Context, claims []*core.Claim) error {
 	s.inPipelines(ctx, calls)
 	var failed error
 	for i, b := range bs {
-		reply, err := texts(calls[i].reply)
-		if calls[i].err != nil {
-			err = calls[i].err
-		}
+		reply, err := calls[i].texts(1 + len(b.claims))
 		if err != nil {
 			failed = s.unavailable(err)
 			continue
@@ -187,9 +184,40 @@ func (s *Store) inPipelines(ctx context.Context, calls []*call) {
 
 // AckAlive beats: the hook ack_alive.
 func (s *Store) AckAlive(ctx context.Context, ttl time.Duration, claims []*core.Claim) ([]core.Outcome, error) {
-	if slices.ContainsFunc(claims, stamped) {
-		return s.beat(ctx, ttl, claims, nil)
+	return apart(claims,
+		func(own []*core.Claim) ([]core.Outcome, error) { return s.beat(ctx, ttl, own, nil) },
+		func(named []*core.Claim) ([]core.Outcome, error) { return s.ack(ctx, ttl, named) })
+}
+
+// apart makes one call for the claims that have a stamp, and one for those that stand for whoever holds the
+// place.
+func apart(claims []*core.Claim, own, named func([]*core.Claim) ([]core.Outcome, error)) ([]core.Outcome, error) {
+	var some [2][]*core.Claim
+	var at [2][]int
+	for i, c := range claims {
+		kind := 0
+		if !stamped(c) {
+			kind = 1
+		}
+		some[kind], at[kind] = append(some[kind], c), append(at[kind], i)
 	}
+	out := make([]core.Outcome, len(claims))
+	var failed error
+	for kind, call := range []func([]*core.Claim) ([]core.Outcome, error){own, named} {
+		if len(some[kind]) == 0 {
+			continue
+		}
+		outcomes, err := call(some[kind])
+		failed = errors.Join(failed, err)
+		for j, o := range outcomes {
+			out[at[kind][j]] = o
+		}
+	}
+	return out, failed
+}
+
+// ack renews whoever holds the places.
+func (s *Store) ack(ctx context.Context, ttl time.Duration, claims []*core.Claim) ([]core.Outcome, error) {
 	calls := make([]*call, len(claims))
 	for i, c := range claims {
 		calls[i] = &call{script: ackScript, keys: []string{s.keys.liveness(c.Topic, c.Host)}, args: []any{ttl.Milliseconds()}}
@@ -219,9 +247,12 @@ func (s *Store) outcomes(calls []*call, read func(reply any) core.Outcome) ([]co
 
 // BackendUnregister leaves places: the hook backend_unregister.
 func (s *Store) BackendUnregister(ctx context.Context, ttl time.Duration, claims []*core.Claim) ([]core.Outcome, error) {
-	if !slices.ContainsFunc(claims, stamped) {
-		return s.remove(ctx, ttl, claims)
-	}
+	return apart(claims,
+		func(own []*core.Claim) ([]core.Outcome, error) { return s.leave(ctx, ttl, own) },
+		func(named []*core.Claim) ([]core.Outcome, error) { return s.remove(ctx, ttl, named) })
+}
+
+func (s *Store) leave(ctx context.Context, ttl time.Duration, claims []*core.Claim) ([]core.Outcome, error) {
 	out := make([]core.Outcome, len(claims))
 	bs := batches(claims, together)
 	calls := make([]*call, len(bs))
@@ -235,10 +266,7 @@ func (s *Store) BackendUnregister(ctx context.Context, ttl time.Duration, claims
 	s.inPipelines(ctx, calls)
 	var failed error
 	for i, b := range bs {
-		words, err := texts(calls[i].reply)
-		if calls[i].err != nil {
-			err = calls[i].err
-		}
+		words, err := calls[i].texts(len(b.claims))
 		for j, at := range b.at {
 			switch {
 			case err != nil:
@@ -290,6 +318,9 @@ func (s *Store) Expire(ctx context.Context, topic, host string) (core.Outcome, e
 // DrainFrom drains a host from outside for a time, by an overlay that its owner's beats do not touch and that
 // survives its restart; 0 ends the drain. The host stays registered and is shown as [core.Draining].
 func (s *Store) DrainFrom(ctx context.Context, topic, host string, for_ time.Duration, reason string) error {
+	if err := errors.Join(core.CheckTopic(topic), core.CheckHost(host)); err != nil {
+		return err
+	}
 	until := int64(0)
 	if for_ > 0 {
 		now, err := s.read.Time(ctx).Result()

@@ -2,8 +2,10 @@ package redismm
 
 import (
 	"context"
+	"fmt"
 	"iter"
 	"math/rand/v2"
+	"sync/atomic"
 	"time"
 
 	"github.com/redismm/matchmaker/core"
@@ -21,6 +23,7 @@ type follower struct {
 
 	inbox   chan string
 	changed chan struct{} // the subscription began anew, or messages were lost
+	listens atomic.Bool   // the subscription was confirmed, and stands
 
 	// Owned by run.
 	picture *picture
@@ -61,8 +64,11 @@ func (s *Store) follow(topic string) *follower {
 		s.follows[topic] = f
 		if s.closed {
 			end()
+			f.stale = fmt.Errorf("%w: the store is closed", core.ErrUnavailable)
+			f.publish()
+		} else {
+			s.going.Go(f.run)
 		}
-		s.going.Go(f.run)
 	}
 	f.readers++
 	return f
@@ -90,7 +96,10 @@ func (f *follower) message(text string) {
 	}
 }
 
-func (f *follower) subscribed() { f.deaf() }
+func (f *follower) subscribed() {
+	f.listens.Store(true)
+	f.deaf()
+}
 
 func (f *follower) deaf() {
 	select {
@@ -257,9 +266,15 @@ func (f *follower) compare() {
 	}
 }
 
+// denied says whether Redis refuses this user the channel.
+func (f *follower) denied() bool { return f.store.ear.denied.Load() && !f.listens.Load() }
+
 // poll compares, and counts the interval for the held members if this watcher has heard all of it.
 func (f *follower) poll() {
 	f.store.sweeps.tend(f.topic, 0, 0)
+	if f.denied() { // perhaps not any more
+		f.store.ear.listen(f.store.keys.channel(f.topic), f)
+	}
 	now := time.Now()
 	interval := min(now.Sub(f.passed), f.store.config.Freq)
 	if !f.picture.holding() {
@@ -269,7 +284,10 @@ func (f *follower) poll() {
 	}
 	defer func() { f.passed = now }()
 	ctx, cancel := f.bounded()
-	err := f.store.ear.caughtUp(ctx)
+	var err error
+	if !f.denied() { // without a subscription, what a poll reads is all there is
+		err = f.store.ear.caughtUp(ctx)
+	}
 	cancel()
 	f.hearRest()
 	ctx, cancel = f.bounded()

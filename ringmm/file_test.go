@@ -310,7 +310,7 @@ func TestAReloadIsSeenAsAWhole(t *testing.T) {
 	r := open(t, path)
 	stop := make(chan struct{})
 	var readers sync.WaitGroup
-	for range 4 {
+	for range 2 {
 		readers.Go(func() {
 			for {
 				select {
@@ -330,7 +330,7 @@ func TestAReloadIsSeenAsAWhole(t *testing.T) {
 			}
 		})
 	}
-	for i := range 100 {
+	for i := range 20 {
 		name := string(rune('a' + i%26))
 		write(t, path, fmt.Sprintf(`{"t": ["%s1", "%s2"]}`, name, name))
 		if err := r.Reload(); err != nil {

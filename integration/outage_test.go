@@ -134,7 +134,7 @@ func TestStalledRedisHoldsUpNeitherBeatNorLookup(t *testing.T) {
 		if !errors.Is(err, core.ErrUnavailable) {
 			t.Errorf("%s: %v, want %v", what, err, core.ErrUnavailable)
 		}
-		if took > within+slack/2 {
+		if took > within+2*slack { // without it, 3 s and more
 			t.Errorf("%s took %s, want %s as its context says", what, took, within)
 		}
 	}
@@ -142,7 +142,7 @@ func TestStalledRedisHoldsUpNeitherBeatNorLookup(t *testing.T) {
 	if got := lookup(t.Context()); got != "node1" {
 		t.Errorf("from memory: %q, want node1", got)
 	}
-	if took := time.Since(began); took > slack/2 {
+	if took := time.Since(began); took > slack {
 		t.Errorf("a lookup in memory took %s", took)
 	}
 	r.Resume()

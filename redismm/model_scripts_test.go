@@ -310,10 +310,15 @@ func (m *machine) Post(*rapid.T) {
 	topic := os[0].Topic
 	os = slices.DeleteFunc(os, func(o *owner) bool { return o.Topic != topic })
 	l := &letter{topic: topic, notAfter: m.now() + rapid.Int64Range(0, 4).Draw(m.T, "seconds")*1e6}
+	args := []any{modelTTL.Milliseconds(), m.store.life(), l.notAfter, newNonce(), m.store.keys.channel(topic)}
+	b := &batch{topic: topic, claims: claims(os)}
 	for _, o := range os {
-		l.tells = append(l.tells, o.says())
+		says := o.says()
+		l.tells = append(l.tells, says)
+		memoOf(o.Claim) // as the store would when it sends
+		args = append(args, says.host, says.stamp, says.rev, says.record)
 	}
-	l.call = m.store.upsertCall(&batch{topic: topic, claims: claims(os)}, modelTTL, l.notAfter)
+	l.call = &call{script: upsertScript, keys: m.store.topicKeys(topic, b.hosts()...), args: args}
 	m.letters = append(m.letters, l)
 }
 

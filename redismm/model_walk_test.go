@@ -60,21 +60,25 @@ const (
 	walkCalm   = 25 * time.Second // no mishap begins later
 )
 
-// draw draws the mishaps of a walk.
+// draw draws the mishaps of a walk: of few kinds, that befall few, often at about one time, so that they meet.
 func draw(r *rand.Rand) []mishap {
 	kinds := slices.Sorted(maps.Keys(mishaps))
-	var all []mishap
-	for range 2 + r.IntN(9) {
-		span := walkCalm - walkBegins
-		if r.IntN(2) == 0 { // many things at once
-			span /= 4
-		}
-		all = append(all, mishap{
-			at:   (walkBegins + time.Duration(r.Int64N(int64(span)))).Truncate(time.Millisecond),
+	r.Shuffle(len(kinds), func(i, j int) { kinds[i], kinds[j] = kinds[j], kinds[i] })
+	kinds = kinds[:2+r.IntN(5)]
+	whom := []uint64{r.Uint64() >> 32, r.Uint64() >> 32, r.Uint64() >> 32}[:1+r.IntN(3)]
+	span := []time.Duration{4, 8, 20}[r.IntN(3)] * time.Second
+	begins := walkBegins + time.Duration(r.Int64N(int64(walkCalm-walkBegins-span)+1))
+	all := make([]mishap, 2+r.IntN(11))
+	for i := range all {
+		all[i] = mishap{
+			at:   (begins + time.Duration(r.Int64N(int64(span)))).Truncate(time.Millisecond),
 			what: kinds[r.IntN(len(kinds))],
-			who:  r.Uint64() >> 32,
+			who:  whom[r.IntN(len(whom))],
 			d:    []time.Duration{50, 300, 700, 1200, 2500, 3200, 4500, 6000}[r.IntN(8)] * time.Millisecond,
-		})
+		}
+		if i > 0 && r.IntN(2) == 0 { // as the one before ends
+			all[i].at = min(all[i-1].at+all[i-1].d+time.Duration(r.Int64N(int64(worldFreq))), walkCalm).Truncate(time.Millisecond)
+		}
 	}
 	slices.SortFunc(all, func(a, b mishap) int { return int(a.at - b.at) })
 	return all

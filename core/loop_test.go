@@ -348,6 +348,27 @@ func TestRunEndsWithinFiveSecondsThoughNobodyAnswers(t *testing.T) {
 	}
 }
 
+func TestRunEndsWithinFiveSecondsThoughARoundIsDeaf(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRegistry()
+		p := start(t, r)
+		p.register("compute", "node1")
+		r.intercept(func(c call) ([]core.Outcome, error) {
+			time.Sleep(time.Minute) // whatever its context says
+			return c.make()
+		})
+		p.StartHeartbeat()
+		synctest.Wait()
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		began := time.Now()
+		p.wantErr(p.Run(ctx), core.ErrUnavailable)
+		if took := time.Since(began); took > 5*time.Second {
+			t.Errorf("Run took %s to end", took)
+		}
+	})
+}
+
 func TestRunLeavesWhenTheRegistryComesBackInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRegistry()

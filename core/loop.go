@@ -18,11 +18,11 @@ func (h *HeartbeatMatchMaker) SendHeartbeats(ctx context.Context) error {
 	defer h.give()
 	steps := []struct {
 		send func(context.Context, []*entry) error
-		to   []Standing
+		to   []standing
 	}{
-		{h.beat, []Standing{valid, lost, standingBy}},
-		{h.join, []Standing{pending}},
-		{h.leave, []Standing{leaving}},
+		{h.beat, []standing{valid, lost, standingBy}},
+		{h.join, []standing{pending}},
+		{h.leave, []standing{leaving}},
 	}
 	var failed error
 	for i, step := range steps {

@@ -8,11 +8,11 @@ import (
 	"time"
 )
 
-// Standing is how a registration of this process stands with the backend.
-type Standing uint8
+// standing is how a registration of this process stands with the backend.
+type standing uint8
 
 const (
-	pending    Standing = iota // not accepted yet
+	pending    standing = iota // not accepted yet
 	valid                      // accepted, and beaten within its TTL
 	lost                       // accepted, and perhaps lapsed since
 	standingBy                 // a newer instance holds the place
@@ -22,7 +22,7 @@ const (
 
 var standings = [...]string{"pending", "valid", "lost", "standing by", "removed", "leaving"}
 
-func (s Standing) String() string { return standings[s] }
+func (s standing) String() string { return standings[s] }
 
 // Status is one registration of this process.
 type Status struct {
@@ -39,7 +39,7 @@ type place struct{ topic, host string }
 type entry struct {
 	claim *Claim
 
-	standing   Standing
+	standing   standing
 	state      State
 	instance   string // of the claim, when it was last sent
 	holder     *Member
@@ -258,20 +258,20 @@ func (h *HeartbeatMatchMaker) inOrder() []*entry {
 }
 
 // due returns the entries of these standings.
-func (h *HeartbeatMatchMaker) due(of ...Standing) []*entry {
+func (h *HeartbeatMatchMaker) due(of ...standing) []*entry {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return only(h.inOrder(), of)
 }
 
 // current returns those of es that are still in the table and of these standings.
-func (h *HeartbeatMatchMaker) current(es []*entry, of ...Standing) []*entry {
+func (h *HeartbeatMatchMaker) current(es []*entry, of ...standing) []*entry {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return slices.DeleteFunc(only(es, of), func(e *entry) bool { return h.table[e.place()] != e })
 }
 
-func only(es []*entry, of []Standing) []*entry {
+func only(es []*entry, of []standing) []*entry {
 	picked := make([]*entry, 0, len(es))
 	for _, e := range es {
 		if slices.Contains(of, e.standing) {
@@ -305,7 +305,7 @@ func (h *HeartbeatMatchMaker) beaten(topic, host string) *entry {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	e := h.table[place{topic, host}]
-	if e == nil || !slices.Contains([]Standing{valid, lost, standingBy}, e.standing) {
+	if e == nil || !slices.Contains([]standing{valid, lost, standingBy}, e.standing) {
 		return nil
 	}
 	return e

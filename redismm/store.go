@@ -25,8 +25,10 @@ type Store struct {
 	write  *redis.Client // no retries
 	owned  *redis.Client // to be closed, or nil
 	clock  clock
-	sweeps *sweeper
-	ear    *ear
+	// patience is how long a client of write waits for a reply, whatever its context allows.
+	patience time.Duration
+	sweeps   *sweeper
+	ear      *ear
 
 	going sync.WaitGroup // the followers
 
@@ -178,6 +180,17 @@ const pipelineSize = 64
 // inPipelines makes calls, many in one round trip.
 func (s *Store) inPipelines(ctx context.Context, calls []*call) {
 	for some := range slices.Chunk(calls, pipelineSize) {
+		run(ctx, s.write, some)
+	}
+}
+
+// inTime makes calls whose third argument is when they must not be executed any more.
+func (s *Store) inTime(ctx context.Context, calls []*call) {
+	for some := range slices.Chunk(calls, pipelineSize) {
+		notAfter := s.clock.notAfter(ctx, s.patience)
+		for _, c := range some {
+			c.args[2] = notAfter
+		}
 		run(ctx, s.write, some)
 	}
 }
@@ -349,7 +362,7 @@ func (s *Store) Remaining(ctx context.Context, topic, host string) (time.Duratio
 	if v.kind != live {
 		return 0, nil
 	}
-	return max(left.Val(), 0), nil
+	return max(left.Val(), time.Millisecond), nil // in the last of them PTTL says 0
 }
 
 // Topics returns the topics heard of, in order.

@@ -117,18 +117,17 @@ func (s *Store) touch(ctx context.Context, ttl time.Duration, bs []*batch, kept 
 	var rest, quick []*batch
 	var calls []*call
 	now := time.Now()
-	notAfter, known := s.clock.notAfter(ctx, s.config.RoundTimeout())
 	for _, b := range bs {
 		v := b.touchable(now)
-		if v == nil || !known {
+		if v == nil {
 			rest = append(rest, b)
 			continue
 		}
 		quick = append(quick, b)
 		calls = append(calls, &call{script: touchScript, keys: s.topicKeys(b.topic, b.hosts()...),
-			args: []any{ttl.Milliseconds(), s.life(), notAfter, v.epoch, v.seq, v.change, v.n}})
+			args: []any{ttl.Milliseconds(), s.life(), 0, v.epoch, v.seq, v.change, v.n}})
 	}
-	s.inPipelines(ctx, calls)
+	s.inTime(ctx, calls)
 	for i, b := range quick {
 		if calls[i].err == nil && calls[i].reply == int64(1) {
 			kept(b)
@@ -149,15 +148,11 @@ func (s *Store) upsert(ctx context.Context, ttl time.Duration, bs []*batch, out 
 		return nil
 	}
 	sent := time.Now()
-	notAfter, known := s.clock.notAfter(ctx, s.config.RoundTimeout())
-	if !known {
-		notAfter = 0 // late at once: the reply tells the time
-	}
 	calls := make([]*call, len(bs))
 	for i, b := range bs {
-		calls[i] = s.upsertCall(b, ttl, notAfter)
+		calls[i] = s.upsertCall(b, ttl, 0)
 	}
-	s.inPipelines(ctx, calls)
+	s.inTime(ctx, calls)
 	var again []*batch
 	var names []any
 	for i, b := range bs {

@@ -20,14 +20,16 @@ func (c *clock) heard(microseconds int64) {
 	c.redis, c.at = microseconds, time.Now()
 }
 
-// notAfter is when, in Redis's time, a call under ctx must not be executed any more: its caller has given
-// up by then. bound serves a ctx without deadline. It returns false before the first reply.
-func (c *clock) notAfter(ctx context.Context, bound time.Duration) (int64, bool) {
+// notAfter is when, in Redis's time, a call that is sent now under ctx must not be executed any more: its
+// caller, who waits for a reply no longer than patience, has given up by then. It is 0 before the first reply.
+func (c *clock) notAfter(ctx context.Context, patience time.Duration) int64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	left := bound
-	if deadline, ok := ctx.Deadline(); ok {
-		left = min(left, time.Until(deadline))
+	if c.at.IsZero() {
+		return 0
 	}
-	return c.redis + (time.Since(c.at) + left).Microseconds(), !c.at.IsZero()
+	if deadline, ok := ctx.Deadline(); ok {
+		patience = min(patience, time.Until(deadline))
+	}
+	return c.redis + (time.Since(c.at) + patience).Microseconds()
 }

@@ -30,6 +30,8 @@ type registry struct {
 	wire   *wire
 	raw    *redis.Client // for what no process of ours would do
 	config core.HeartbeatConfig
+	// patience is how long clients wait for a reply; 0 as long as they do by default.
+	patience time.Duration
 }
 
 // compute is the topic of most tests.
@@ -42,27 +44,68 @@ func onBoth(t *testing.T, f func(r *registry)) {
 }
 
 func onMiniredis(t *testing.T, f func(r *registry)) {
-	synctest.Test(t, func(t *testing.T) {
-		m := miniredis.NewMiniRedis()
-		m.ClockTTL(true)
-		t.Cleanup(func() {
-			m.Close()
-			time.Sleep(2 * time.Second) // for a pool that dialled in vain
-		})
-		f(newRegistry(&registry{T: t, mini: m, wire: &wire{dial: func() (net.Conn, error) { return buffer(m.Dial()) }},
-			config: core.HeartbeatConfig{Freq: core.DefaultFreq}}))
-	})
+	synctest.Test(t, func(t *testing.T) { f(bubbled(t)) })
 }
 
 // inRealTime runs a test on miniredis outside a bubble: go-redis holds a mutex while a subscription connects,
 // which keeps a bubble's time from passing when nobody answers.
 func inRealTime(t *testing.T, f func(r *registry)) {
 	t.Parallel()
-	m := miniredis.RunT(t)
+	f(timed(t))
+}
+
+func onServer(t *testing.T, f func(r *registry), options ...string) {
+	t.Parallel()
+	f(served(t, options...))
+}
+
+// bubbled is a registry for a test in a bubble.
+func bubbled(t *testing.T) *registry {
+	t.Helper()
+	m := miniredis.NewMiniRedis()
 	m.ClockTTL(true)
+	t.Cleanup(func() {
+		m.Close()
+		time.Sleep(2 * time.Second) // for a pool that dialled in vain
+	})
+	dial := func() (net.Conn, error) { return buffer(m.Dial()) }
+	return newRegistry(&registry{T: t, mini: m, wire: &wire{dial: dial}, config: core.HeartbeatConfig{Freq: core.DefaultFreq}})
+}
+
+// quick is a heartbeat to be waited for.
+var quick = core.HeartbeatConfig{Freq: 250 * time.Millisecond, TTL: time.Second}
+
+func timed(t *testing.T) *registry {
+	t.Helper()
+	m := miniredis.RunT(t)
+	ctx, cancel := context.WithCancel(context.Background())
+	var going sync.WaitGroup
+	going.Go(func() { age(ctx, m) })
+	t.Cleanup(func() { cancel(); going.Wait() })
 	dial := func() (net.Conn, error) { return net.Dial("tcp", m.Addr()) }
-	f(newRegistry(&registry{T: t, mini: m, wire: &wire{dial: dial, silent: silence(t)},
-		config: core.HeartbeatConfig{Freq: 250 * time.Millisecond, TTL: time.Second}}))
+	return newRegistry(&registry{T: t, mini: m, wire: &wire{dial: dial, silent: silence(t)}, config: quick})
+}
+
+// age lets keys expire. ClockTTL would do it at each command, which takes long where there are many keys.
+func age(ctx context.Context, m *miniredis.Miniredis) {
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for last := time.Now(); ; {
+		select {
+		case now := <-tick.C:
+			m.FastForward(now.Sub(last))
+			last = now
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func served(t *testing.T, options ...string) *registry {
+	t.Helper()
+	server := integration.StartRedis(t, options...)
+	dial := func() (net.Conn, error) { return net.Dial("tcp", server.Addr) }
+	return newRegistry(&registry{T: t, server: server, wire: &wire{dial: dial, silent: silence(t)}, config: quick})
 }
 
 // silence is the address of a server that accepts connections and says nothing.
@@ -74,14 +117,6 @@ func silence(t *testing.T) string {
 	}
 	t.Cleanup(func() { l.Close() }) // the kernel accepts
 	return l.Addr().String()
-}
-
-func onServer(t *testing.T, f func(r *registry), options ...string) {
-	t.Parallel()
-	server := integration.StartRedis(t, options...)
-	dial := func() (net.Conn, error) { return net.Dial("tcp", server.Addr) }
-	f(newRegistry(&registry{T: t, server: server, wire: &wire{dial: dial},
-		config: core.HeartbeatConfig{Freq: 250 * time.Millisecond, TTL: time.Second}}))
 }
 
 func newRegistry(r *registry) *registry {
@@ -175,7 +210,7 @@ func (c *lossy) Read(b []byte) (int, error) {
 }
 
 func (r *registry) client(w *wire) *redis.Client {
-	options := &redis.Options{Addr: "registry.test:6379", Dialer: w.Dial, ContextTimeoutEnabled: true}
+	options := &redis.Options{Addr: "registry.test:6379", Dialer: w.Dial, ContextTimeoutEnabled: true, ReadTimeout: r.patience}
 	quiet(options)
 	c := redis.NewClient(options)
 	r.Cleanup(func() { c.Close() })

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/maintnotifications"
@@ -139,6 +140,10 @@ func NewStore(client redis.UniversalClient, c Config) (*Store, error) {
 		read:    single,
 		write:   redis.NewClient(&options),
 		follows: make(map[string]*follower),
+	}
+	s.patience = s.write.Options().ReadTimeout
+	if s.patience <= 0 { // it waits for ever
+		s.patience = time.Hour
 	}
 	s.ear = newEar(s)
 	s.sweeps = newSweeper(s)

@@ -161,8 +161,8 @@ func (r *registry) late(s *Store, c *core.Claim, timeout time.Duration) *call {
 	r.Helper()
 	ctx, cancel := context.WithTimeout(r.Context(), timeout)
 	defer cancel()
-	notAfter, known := s.clock.notAfter(ctx, time.Hour)
-	if !known {
+	notAfter := s.clock.notAfter(ctx, time.Hour)
+	if notAfter == 0 {
 		r.Fatal("the store has not heard Redis's time")
 	}
 	return s.upsertCall(&batch{topic: c.Topic, at: []int{0}, claims: []*core.Claim{c}}, r.config.TTL, notAfter)

@@ -16,22 +16,39 @@ import (
 // topic is known. The first lookup of a topic begins to follow it and waits for its first view. When the
 // registry fails, the last view goes on answering.
 //
+// It is bounded: a topic that nobody asked for in 10 minutes, or in a minute if it was never heard of, is let
+// go, and beyond 10,000 topics a lookup asks the registry each time.
+//
 // Live has the [Exchanges] methods and is a [Watcher]: any number of readers of a topic cost one watch. All
 // methods may be called at once.
 type Live struct {
 	ctx    context.Context
 	from   Watcher
 	policy Policy
-	known  atomic.Pointer[map[string]*followed]
-	mu     sync.Mutex // for adding to known
+	known  sync.Map // topic to *followed
 	going  sync.WaitGroup
+
+	mu     sync.Mutex // for changing known, and the readers and idle times of what it holds
+	n      int        // of known
+	tidies bool
 }
 
 // followed is one topic: the views for those who watch, and the newest of them made ready for lookups.
 type followed struct {
-	feed Feed
-	now  atomic.Pointer[prepared]
+	feed    Feed
+	now     atomic.Pointer[prepared]
+	asked   atomic.Bool // since letGo last looked
+	end     context.CancelFunc
+	readers int
+	idle    time.Duration
 }
+
+const (
+	mostFollowed = 10_000
+	tidyEvery    = time.Minute
+	idleKnown    = 10 * time.Minute
+	idleUnknown  = time.Minute
+)
 
 // prepared is a view with everything a lookup needs laid out beforehand.
 type prepared struct {
@@ -48,9 +65,7 @@ func NewLive(ctx context.Context, from Watcher, p Policy) *Live {
 	if p == nil {
 		p = Random
 	}
-	l := &Live{ctx: ctx, from: from, policy: p}
-	l.known.Store(&map[string]*followed{})
-	return l
+	return &Live{ctx: ctx, from: from, policy: p}
 }
 
 // Wait returns when every watch has ended after the end of ctx.
@@ -114,16 +129,47 @@ func (l *Live) Members(ctx context.Context, topic string) (*View, error) {
 
 // Watch yields the views of a topic, as [Watcher] says.
 func (l *Live) Watch(ctx context.Context, topic string) iter.Seq[*View] {
-	return l.follow(topic).feed.Views(ctx)
+	return func(yield func(*View) bool) {
+		t := l.follow(topic, 1)
+		if t == nil {
+			l.from.Watch(ctx, topic)(yield)
+			return
+		}
+		defer l.leave(t)
+		t.feed.Views(ctx)(yield)
+	}
+}
+
+// WaitFor returns the first view of a topic that shows at least n members that are up and not held. Its error
+// is an [ErrUnavailable] that says how many there were when ctx ended.
+func (l *Live) WaitFor(ctx context.Context, topic string, n int) (*View, error) {
+	up := 0
+	for v := range l.Watch(ctx, topic) {
+		up = 0
+		for i := range v.Members {
+			if m := &v.Members[i]; m.State == Up && !m.Held {
+				up++
+			}
+		}
+		if up >= n {
+			return v, nil
+		}
+	}
+	return nil, fmt.Errorf("%w: topic %q has %d members that are up, not %d: %w", ErrUnavailable, topic, up, n, context.Cause(ctx))
 }
 
 func (l *Live) lookup(ctx context.Context, topic string) (*prepared, error) {
-	t := (*l.known.Load())[topic]
+	t := l.find(topic)
 	if t == nil {
 		if CheckTopic(topic) != nil { // nobody can be there
 			return nil, fmt.Errorf("%w: %q", ErrUnknownTopic, topic)
 		}
-		t = l.follow(topic)
+		if t = l.follow(topic, 0); t == nil {
+			return l.ask(ctx, topic)
+		}
+	}
+	if !t.asked.Load() {
+		t.asked.Store(true)
 	}
 	if p := t.now.Load(); p != nil {
 		return p, nil
@@ -137,34 +183,111 @@ func (l *Live) lookup(ctx context.Context, topic string) (*prepared, error) {
 	return nil, fmt.Errorf("%w: topic %q: %w", ErrUnavailable, topic, context.Cause(ctx))
 }
 
+func (l *Live) find(topic string) *followed {
+	t, _ := l.known.Load(topic)
+	f, _ := t.(*followed)
+	return f
+}
+
 var errWatchEnded = errors.New("the watch has ended")
 
-// follow begins to follow a topic, unless it is followed.
-func (l *Live) follow(topic string) *followed {
+// ask looks a topic up in the registry, when as many are followed as may be.
+func (l *Live) ask(ctx context.Context, topic string) (*prepared, error) {
+	v, err := l.from.Members(ctx, topic)
+	if err != nil {
+		return nil, err
+	}
+	return prepare(v, l.policy), nil
+}
+
+// follow begins to follow a topic, unless it is followed, and adds to its readers. It returns nil when no
+// more can be followed.
+func (l *Live) follow(topic string, readers int) *followed {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	known := *l.known.Load()
-	if t := known[topic]; t != nil {
-		return t
+	t := l.find(topic)
+	if t == nil {
+		if l.n >= mostFollowed {
+			return nil
+		}
+		t = new(followed)
+		t.asked.Store(true)
+		l.known.Store(topic, t)
+		l.n++
+		l.begin(t, topic)
 	}
-	t := new(followed)
-	grown := maps.Clone(known)
-	grown[topic] = t
-	l.known.Store(&grown)
+	t.readers += readers
+	return t
+}
+
+// begin starts the watch of a topic. The caller holds mu.
+func (l *Live) begin(t *followed, topic string) {
+	ctx, end := context.WithCancel(l.ctx)
+	t.end = end
 	if l.ctx.Err() != nil {
 		t.show(&View{Topic: topic, AsOf: time.Now(), Stale: context.Cause(l.ctx)}, l.policy)
-		return t
+		return
 	}
 	l.going.Go(func() {
 		last := View{Topic: topic, AsOf: time.Now()}
-		for v := range l.from.Watch(l.ctx, topic) {
+		for v := range l.from.Watch(ctx, topic) {
 			last = *v
 			t.show(v, l.policy)
 		}
 		last.Stale = cmp.Or(context.Cause(l.ctx), errWatchEnded)
 		t.show(&last, l.policy)
 	})
-	return t
+	if !l.tidies {
+		l.tidies = true
+		l.going.Go(l.tidy)
+	}
+}
+
+// leave ends one reading of a topic.
+func (l *Live) leave(t *followed) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	t.readers--
+	t.asked.Store(true)
+}
+
+// tidy lets topics go that nobody asks for.
+func (l *Live) tidy() {
+	tick := time.NewTicker(tidyEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			l.letGo()
+		case <-l.ctx.Done():
+			return
+		}
+	}
+}
+
+func (l *Live) letGo() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for topic, value := range l.known.Range {
+		t := value.(*followed)
+		if t.asked.Swap(false) || t.readers > 0 {
+			t.idle = 0
+			continue
+		}
+		if t.idle += tidyEvery; t.idle >= t.patience() {
+			l.known.Delete(topic)
+			l.n--
+			t.end()
+		}
+	}
+}
+
+// patience is how long a topic is followed though nobody asks for it.
+func (t *followed) patience() time.Duration {
+	if p := t.now.Load(); p != nil && errors.Is(p.none, ErrUnknownTopic) {
+		return idleUnknown
+	}
+	return idleKnown
 }
 
 // show makes v the newest view. A view that shows the same members to pick from keeps its pick, so that a

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -385,6 +386,118 @@ func TestFeedShowsEachReaderTheNewest(t *testing.T) {
 		}
 		for range f.Views(ctx) {
 			t.Error("a feed shows something to a reader whose context has ended")
+		}
+	})
+}
+
+// manyTopics is a Watcher that knows every topic but those that begin with "mis", and counts what it is asked.
+type manyTopics struct{ under, asked atomic.Int32 }
+
+func (m *manyTopics) view(topic string) *core.View {
+	v := &core.View{Topic: topic}
+	if !strings.HasPrefix(topic, "mis") {
+		v.Version.Epoch = "e"
+		v.Members = []core.Member{{Registration: core.Registration{Topic: topic, Host: "node1"}}}
+	}
+	return v
+}
+
+func (m *manyTopics) Members(_ context.Context, topic string) (*core.View, error) {
+	m.asked.Add(1)
+	return m.view(topic), nil
+}
+
+func (m *manyTopics) Watch(ctx context.Context, topic string) iter.Seq[*core.View] {
+	return func(yield func(*core.View) bool) {
+		m.under.Add(1)
+		defer m.under.Add(-1)
+		if yield(m.view(topic)) {
+			<-ctx.Done()
+		}
+	}
+}
+
+func TestTopicsThatNobodyAsksForAreLetGo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := new(manyTopics)
+		ctx, end := context.WithCancel(t.Context())
+		l := core.NewLive(ctx, m, nil)
+		defer l.Wait()
+		defer end()
+		look := func(topic string) { l.TopicExchange(t.Context(), topic) }
+		watching, stop := context.WithCancel(t.Context())
+		go func() {
+			for range l.Watch(watching, "mistyped and watched") {
+			}
+		}()
+		look("idle")
+		look("mistyped")
+		for range 5 {
+			look("busy")
+			time.Sleep(time.Minute)
+		}
+		if n := m.under.Load(); n != 3 {
+			t.Errorf("%d watches after five minutes, want those of the idle, the busy and the watched topic", n)
+		}
+		for range 7 {
+			look("busy")
+			time.Sleep(time.Minute)
+		}
+		if n := m.under.Load(); n != 2 {
+			t.Errorf("%d watches after twelve minutes, want those of the busy and the watched topic", n)
+		}
+		stop()
+		time.Sleep(3 * time.Minute)
+		if n := m.under.Load(); n != 1 {
+			t.Errorf("%d watches after the reader went, want that of the busy topic", n)
+		}
+		if routes, err := l.TopicExchange(t.Context(), "idle"); err != nil || hosts(routes) != "[node1]" {
+			t.Errorf("a topic that was let go answers %v, %v", routes, err)
+		}
+	})
+}
+
+func TestMistypedTopicsAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := new(manyTopics)
+		ctx, end := context.WithCancel(t.Context())
+		l := core.NewLive(ctx, m, nil)
+		defer l.Wait()
+		defer end()
+		for i := range 10_100 {
+			if _, err := l.TopicExchange(t.Context(), fmt.Sprint("mistyped ", i)); !errors.Is(err, core.ErrUnknownTopic) {
+				t.Fatal(err)
+			}
+		}
+		if under, asked := m.under.Load(), m.asked.Load(); under != 10_000 || asked != 100 {
+			t.Errorf("%d topics are followed and %d were asked for, want 10,000 and 100", under, asked)
+		}
+		if v, err := l.WaitFor(t.Context(), "compute", 1); err != nil || len(v.Members) != 1 {
+			t.Errorf("beyond the bound WaitFor returns %v, %v", v, err)
+		}
+		time.Sleep(2*time.Minute + time.Second)
+		if n := m.under.Load(); n != 0 {
+			t.Errorf("%d topics are followed two minutes later", n)
+		}
+	})
+}
+
+func TestWaitForReturnsWhenEnoughAreUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, l := follow(t, nil)
+		one := view("node1", "node2")
+		one.Members[1].Held = true
+		s.Set(one)
+		time.AfterFunc(time.Minute, func() { s.Set(view("node1", "node2")) })
+		began := time.Now()
+		v, err := l.WaitFor(t.Context(), "compute", 2)
+		if err != nil || len(v.Members) != 2 || time.Since(began) != time.Minute {
+			t.Errorf("%+v, %v after %s", v, err, time.Since(began))
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if _, err := l.WaitFor(ctx, "compute", 3); !errors.Is(err, core.ErrUnavailable) || !strings.Contains(err.Error(), "2 members that are up, not 3") {
+			t.Error(err)
 		}
 	})
 }

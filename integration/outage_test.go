@@ -18,20 +18,21 @@ func TestSidecarsAreBackWithinAnIntervalAfterRedisLostEverything(t *testing.T) {
 		"by FLUSHALL": (*integration.Redis).FlushAll,
 		"by being killed and restarted empty": func(r *integration.Redis) {
 			r.Kill()
-			time.Sleep(beating.TTL) // it is away for some beats
+			time.Sleep(2 * prompt.Freq) // it is away for some beats
 			r.RestartEmpty()
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := integration.StartRedis(t)
-			sidecar(t, r, "compute=node1")
-			sidecar(t, r, "compute=node2")
+			for _, host := range []string{"node1", "node2"} {
+				beatingSidecar(r, prompt, "compute="+host).Start(t)
+			}
 			lookup := listed(core.New(store(t, r.URL)), "compute")
 			for range 2 {
 				becomes(t, soon, lookup, "node1 node2")
 				loss(r)
-				becomes(t, beating.Freq+slack, lookup, "node1 node2")
+				becomes(t, prompt.Freq+slack, lookup, "node1 node2")
 			}
 		})
 	}
@@ -42,14 +43,14 @@ func TestSidecarStartedWithoutRedisRegistersWhenItComesUp(t *testing.T) {
 	t.Parallel()
 	r := integration.StartRedis(t)
 	r.Kill()
-	p := beatingSidecar(r, beating, "compute=node1").Start(t)
+	p := beatingSidecar(r, prompt, "compute=node1").Start(t)
 	p.Says(soon, event(core.Degraded))
-	time.Sleep(beating.TTL) // some rounds fail
+	time.Sleep(2 * prompt.Freq) // some rounds fail
 	if p.Ended() {
 		t.Fatal("the sidecar ended because Redis was not there")
 	}
 	r.Restart()
-	becomes(t, beating.Freq+slack, listed(core.New(store(t, r.URL)), "compute"), "node1")
+	becomes(t, prompt.Freq+slack, listed(core.New(store(t, r.URL)), "compute"), "node1")
 	p.Says(soon, event(core.Registered))
 }
 

@@ -23,6 +23,9 @@ const soon = 10 * time.Second
 // beating is the heartbeat of most tests here: fast enough to be waited for.
 var beating = core.HeartbeatConfig{Freq: 200 * time.Millisecond, TTL: 600 * time.Millisecond}
 
+// prompt is the heartbeat where an interval is a bound: a round may take half of it, also on a busy machine.
+var prompt = core.HeartbeatConfig{Freq: time.Second, TTL: 3 * time.Second}
+
 // calm is the heartbeat of tests that send it themselves: a call may take 10 s, and nothing lapses meanwhile.
 var calm = core.HeartbeatConfig{Freq: 20 * time.Second, TTL: time.Minute}
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/url"
+	"regexp"
 	"strings"
 	"time"
 
@@ -51,6 +52,10 @@ func OpenStore(dsn string, c Config) (*Store, error) {
 	return s, nil
 }
 
+var schemes = regexp.MustCompile(`^[a-z0-9+.-]*$`)
+
+const escapes = ", with / ? # @ % of a password written as %2F %3F %23 %40 %25"
+
 // parseDSN reads a URL. Its errors never show a password.
 func parseDSN(dsn string) (*redis.Options, error) {
 	scheme, _, _ := strings.Cut(dsn, ":")
@@ -59,7 +64,13 @@ func parseDSN(dsn string) (*redis.Options, error) {
 	case "redis+sentinel", "rediss+sentinel", "sentinel", "redis+cluster", "rediss+cluster", "cluster":
 		return nil, core.Invalid("redis url", scheme+"://…", "Sentinel and Cluster are not supported yet; want redis://, rediss:// or unix://")
 	default:
-		return nil, core.Invalid("redis url", scheme+":…", "want redis://host:port/db, rediss:// or unix://path")
+		if !schemes.MatchString(scheme) {
+			scheme = ""
+		}
+		return nil, core.Invalid("redis url", scheme+"…", "want redis://host:port/db, rediss:// or unix://path")
+	}
+	if strings.Contains(dsn, "#") {
+		return nil, core.Invalid("redis url", scheme+"://…", "want no #"+escapes)
 	}
 	options, err := redis.ParseURL(dsn)
 	if err != nil {
@@ -101,7 +112,7 @@ func redact(dsn string) string {
 // why returns the reason of a parse error, unless a password may be in it.
 func why(err error, dsn string) string {
 	if _, ok := plainURL(dsn); !ok {
-		return ", with / ? # @ % of a password written as %2F %3F %23 %40 %25"
+		return escapes
 	}
 	return ": " + err.Error()
 }

@@ -175,10 +175,12 @@ func TestThreeLeavesAreSeenAtOnce(t *testing.T) {
 }
 
 // settled waits until the watcher has subscribed and hears what is published.
-func (r *registry) settled(w *sights) {
+func (r *registry) settled(w *sights) { r.Helper(); r.settledOn(keysOf.channel(w.last().Topic)) }
+
+func (r *registry) settledOn(channel string) {
 	r.Helper()
 	r.until("a subscription", func() bool {
-		return r.raw.PubSubNumSub(r.Context(), keysOf.channel(compute)).Val()[keysOf.channel(compute)] > 0
+		return r.raw.PubSubNumSub(r.Context(), channel).Val()[channel] > 0
 	})
 }
 

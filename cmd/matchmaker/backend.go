@@ -40,9 +40,6 @@ func (a *app) store() (*redismm.Store, error) {
 		return nil, usagef("%s is %q: a Redis inside %s would be empty, and gone at once; only sidecar and run take it",
 			a.origin("redis-url"), embeddedURL, a.cmd.Name())
 	}
-	if err := a.checkRedisURL(); err != nil {
-		return nil, err
-	}
 	s, err := redismm.OpenStore(a.RedisURL, a.config())
 	return s, a.refused(err)
 }

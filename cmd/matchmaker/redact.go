@@ -49,18 +49,6 @@ func redisAddress(dsn string) string {
 	return scheme + ":" + hidden
 }
 
-// checkRedisURL refuses a URL that cannot be read, where the parser's own message would show parts of the
-// password. Other schemes are redismm's to refuse.
-func (a *app) checkRedisURL() error {
-	scheme, _, _ := strings.Cut(a.RedisURL, ":")
-	ours := scheme == "redis" || scheme == "rediss" || scheme == "unix"
-	if !ours || readable(a.RedisURL) || len(secrets(a.RedisURL)) == 0 {
-		return nil
-	}
-	return usagef("%s cannot be read; want redis://user:password@host:port/db, special characters of the password as %%XX",
-		a.origin("redis-url"))
-}
-
 func readable(dsn string) bool {
 	_, err := redis.ParseURL(dsn)
 	return err == nil

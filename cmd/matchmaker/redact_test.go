@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"strings"
 	"testing"
 )
@@ -37,5 +38,14 @@ func TestAShortPasswordDoesNotGarbleMessages(t *testing.T) {
 	a := &app{settings: settings{RedisURL: "redis://:a@b"}}
 	if got := a.redact("ask redis://:a@b again"); got != "ask redis://xxxxx@b again" {
 		t.Error(got)
+	}
+}
+
+func TestAMessageThatQuotesTheURLHidesItsPassword(t *testing.T) {
+	t.Parallel()
+	a := &app{settings: settings{RedisURL: "redis://user:p%40ssword@b"}}
+	got := a.message(errors.New("redis://user:p%40ssword@b refuses p%40ssword and p@ssword"))
+	if want := "redis://xxxxx@b refuses xxxxx and xxxxx"; got != want {
+		t.Errorf("%q, want %q", got, want)
 	}
 }

@@ -69,13 +69,10 @@ func (a *app) open(ctx context.Context) (mm *core.HeartbeatMatchMaker, end func(
 		}
 		a.log.Log().Str("redis_url", a.RedisURL).Msg("an empty Redis runs inside this process, for as long as it does")
 	}
-	if err = a.checkRedisURL(); err == nil {
-		mm, err = redismm.Open(ctx, a.RedisURL, a.config())
-		err = a.refused(err)
-	}
+	mm, err = redismm.Open(ctx, a.RedisURL, a.config())
 	if err != nil {
 		stop()
-		return nil, nil, err
+		return nil, nil, a.refused(err)
 	}
 	return mm, func() { mm.Close(); stop() }, nil
 }

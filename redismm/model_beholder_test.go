@@ -35,9 +35,9 @@ type post struct {
 
 // sight is a member as it was shown.
 type sight struct {
-	stamp  string
-	held   bool
-	absent time.Duration
+	stamp string
+	held  bool
+	since int64 // when the hold began
 }
 
 func (w *world) newBeholder(name string) *beholder {
@@ -68,14 +68,10 @@ func (b *beholder) published(m *post) {
 	b.w.at(mine.arrive, b.receive)
 }
 
-// receive hears what has arrived, each with all that it leads to.
+// receive hears what has arrived, and asks if it has to.
 func (b *beholder) receive() {
-	for !b.busy && len(b.inbox) > 0 && b.inbox[0].arrive <= b.w.now {
-		m := b.inbox[0]
-		b.inbox = b.inbox[1:]
-		if !b.hear(m) {
-			b.compare()
-		}
+	if !b.busy && len(b.inbox) > 0 && b.inbox[0].arrive <= b.w.now && !b.hearRest() {
+		b.compare()
 	}
 }
 
@@ -142,23 +138,21 @@ func (b *beholder) poll() {
 		again()
 		return
 	}
-	heard := b.deaf <= w.now && b.cut <= w.now && w.stalled <= w.now && b.lag <= worldFreq/2
 	b.busy = true
-	w.in(min(b.lag, worldFreq/2), func() { // when the pong is there, after all that was published before
-		for len(b.inbox) > 0 && b.inbox[0].arrive <= w.now {
-			m := b.inbox[0]
-			b.inbox = b.inbox[1:]
-			b.hear(m)
-		}
-		w.in(time.Duration(b.dice.Int64N(int64(worldFreq/5))), func() {
-			b.read()
-			if heard && !b.stale {
-				over := b.picture.pass(interval)
-				b.check("time", w.wells())
+	b.hearRest()
+	w.in(time.Duration(b.dice.Int64N(int64(worldFreq/5))), func() {
+		b.read()
+		wells := w.wells()
+		heard := b.deaf <= w.now && !b.stale && b.lag <= worldFreq/2
+		w.in(min(b.lag, worldFreq/2)+time.Duration(b.dice.Int64N(int64(worldFreq/10))), func() { // the pong, after all that was published before
+			said := b.hearRest()
+			if heard && b.deaf <= w.now {
+				b.picture.pass(interval)
+				b.check("time", wells)
 				w.counted["intervals counted"]++
-				if over {
-					b.read()
-				}
+			}
+			if !said && !b.stale {
+				b.compare()
 			}
 			b.passed = now
 			b.busy = false
@@ -166,6 +160,17 @@ func (b *beholder) poll() {
 			again()
 		})
 	})
+}
+
+// hearRest hears what has arrived, and returns false if the topic has to be asked.
+func (b *beholder) hearRest() bool {
+	said := true
+	for len(b.inbox) > 0 && b.inbox[0].arrive <= b.w.now {
+		m := b.inbox[0]
+		b.inbox = b.inbox[1:]
+		said = b.hear(m) && said
+	}
+	return said
 }
 
 // reconnect begins a subscription anew, after messages were lost.
@@ -181,7 +186,11 @@ func (b *beholder) check(why string, wells map[string]bool) {
 	w := b.w
 	now := make(map[string]sight, len(b.picture.members))
 	for h, m := range b.picture.members {
-		now[h] = sight{m.member.Instance, m.held, m.absent}
+		s := sight{m.member.Instance, m.held, w.now}
+		if was := b.shown[h]; was.stamp == s.stamp && was.held {
+			s.since = was.since
+		}
+		now[h] = s
 	}
 	w.counted["views"]++
 	for _, h := range slices.Sorted(maps.Keys(b.shown)) {
@@ -205,8 +214,11 @@ func (b *beholder) compareSights(why, host string, was, now sight, wells map[str
 	if now.stamp > was.stamp {
 		return
 	}
-	w.tell("%s: %s %s dropped by %s, after %s", b.name, host, short(was.stamp), why, was.absent)
-	w.counted["drops"]++
+	w.tell("%s: %s %s dropped by %s", b.name, host, short(was.stamp), why)
+	w.counted["drops by "+why]++
+	if long := w.now - was.since; why == "time" && (!was.held || long < ttlMicro) {
+		w.bad("NoFlap: %s drops %s %s, held %t for %d us only", b.name, host, short(was.stamp), was.held, long)
+	}
 	if wells[was.stamp] {
 		w.counted["drops of the well"]++
 		if !b.excused(host, was) {
@@ -225,11 +237,11 @@ func (b *beholder) monotone(why, host string, was, now sight, wells map[string]b
 	}
 	w.tell("%s: %s %s shown by %s", b.name, host, short(now.stamp), why)
 	w.counted["shown"]++
-	if now.stamp < was.stamp && was.absent < worldTTL {
-		w.bad("Monotone: %s turns %s from %s to the older %s, held for %s", b.name, host, short(was.stamp), short(now.stamp), was.absent)
+	if now.stamp < was.stamp && why != "time" {
+		w.bad("Monotone: %s turns %s from %s to the older %s by %s", b.name, host, short(was.stamp), short(now.stamp), why)
 	}
 	if top := b.largest[host]; now.stamp < top {
-		if wells[top] && !b.excused(host, was) {
+		if t := w.owner(top); wells[top] && !(t.named && w.lossy(host, t.wellFrom)) {
 			w.bad("Monotone: %s shows %s %s by %s, and the newer %s is well", b.name, host, short(now.stamp), why, short(top))
 		}
 		if at := w.places[host]; why == "a snapshot" && at.kind == live && at.stamp == top {

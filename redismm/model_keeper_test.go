@@ -36,6 +36,7 @@ type tenant struct {
 	executed int64 // when a beat of it was last executed that kept it
 	over     bool  // a newer one was put
 	ended    bool  // removed or expired by name, and not put since
+	named    bool  // ended by name at any time
 	leaving  bool
 	left     int64 // when its leave was executed
 	wellFrom int64 // since when it never missed its TTL

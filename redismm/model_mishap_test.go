@@ -108,7 +108,7 @@ func (w *world) expireByName(m mishap) {
 // end notes who holds a place when it is ended by name.
 func (w *world) end(host string) {
 	if t := w.owner(w.places[host].stamp); t != nil && w.lives(host) {
-		t.ended = true
+		t.ended, t.named = true, true
 	}
 }
 
@@ -184,6 +184,9 @@ func (w *world) oneMoreWatcher(mishap) {
 func (w *world) promise(calm int64) {
 	w.until(calm)
 	w.tell("--- calm")
+	for _, k := range w.processes {
+		k.fates = nil
+	}
 	w.until(calm + 3*ttlMicro + 4*freqMicro)
 	if len(w.wrong) == 0 {
 		w.converged()

@@ -39,6 +39,7 @@ type seen struct {
 	// suspect: a sweeper announced the absence, and it was not seen alive since. Of any other, a sweeper that
 	// finds it expired has missed that it was back between two sweeps.
 	suspect bool
+	under   *value // while held: an older registration that lives in the place
 }
 
 func newPicture(topic string, ttl time.Duration) *picture {
@@ -66,10 +67,12 @@ func (p *picture) look(s *snapshot) {
 		case listed[h] && v.kind == live: // seen above
 		case v.kind == tombstone && v.stamp >= m.member.Instance:
 			delete(p.members, h)
-		case m.held && m.absent >= p.ttl:
-			delete(p.members, h)
 		default:
 			p.hold(m)
+			m.under = nil
+			if v.kind == live && v.stamp == m.member.Instance { // only the index is lost
+				m.anew(p.since)
+			}
 		}
 	}
 	p.drains, p.time = s.drains, s.time
@@ -84,14 +87,15 @@ func (p *picture) settle() {
 	}
 }
 
-// up shows a live registration, unless a newer one is shown: then that is held.
+// up shows a live registration, unless a newer one is shown: then that is held, and this one comes after it.
 func (p *picture) up(host string, v value) {
 	m := p.members[host]
 	switch {
-	case m != nil && v.stamp < m.member.Instance && m.absent < p.ttl:
+	case m != nil && v.stamp < m.member.Instance:
 		p.hold(m)
+		m.under = &v
 	case m != nil && v.stamp == m.member.Instance && v.rev < m.rev: // an older record of the same
-		m.held, m.absent, m.suspect = false, 0, false
+		m.held, m.absent, m.suspect, m.under = false, 0, false, nil
 	default:
 		p.members[host] = &seen{member: v.member(p.topic, host), rev: v.rev}
 	}
@@ -102,6 +106,9 @@ func (p *picture) hold(m *seen) {
 		m.held, m.before, m.absent = true, p.since, 0
 	}
 }
+
+// anew begins a hold anew, because the member beat after it had begun.
+func (m *seen) anew(since time.Duration) { m.before, m.absent, m.suspect = since, 0, false }
 
 // reading is what a message leaves to be done.
 type reading uint8
@@ -117,7 +124,7 @@ const (
 func (p *picture) hear(m *message) reading {
 	for _, c := range m.Changes { // it beat after the hold began, whatever became of it since
 		if s := p.members[at(c, 1)]; c[0] == "up" && s != nil && s.held && s.member.Instance == c[2] {
-			s.before, s.absent, s.suspect = p.since, 0, false
+			s.anew(p.since)
 		}
 	}
 	switch {
@@ -152,11 +159,12 @@ func (p *picture) apply(c []string) {
 			delete(p.members, host)
 		default:
 			p.hold(m)
+			m.under = nil
 		}
 	case "suspect":
 		if m != nil {
 			p.hold(m)
-			m.suspect = true
+			m.suspect, m.under = true, nil
 		} else {
 			p.doubt = true
 		}
@@ -166,17 +174,23 @@ func (p *picture) apply(c []string) {
 	}
 }
 
-// pass counts time at the end of which the topic was read and every message published before had been heard.
-// It says whether a hold is over, so that the next snapshot may drop its member.
-func (p *picture) pass(d time.Duration) (over bool) {
-	for _, m := range p.members {
+// pass counts time at the end of which the topic was read and after that every message published before the
+// reading was heard. A member that was held for a TTL of it is dropped: it did not live when the topic was
+// read, and nobody said since the hold began that it did.
+func (p *picture) pass(d time.Duration) {
+	for h, m := range p.members {
 		if m.held {
 			m.absent += max(0, d-m.before)
-			over = over || m.absent >= p.ttl
 		}
 		m.before = 0
+		if m.absent < p.ttl {
+			continue
+		}
+		delete(p.members, h)
+		if m.under != nil {
+			p.up(h, *m.under)
+		}
 	}
-	return over
 }
 
 // holding says whether a member is held.

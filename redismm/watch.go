@@ -269,7 +269,8 @@ func (f *follower) compare() {
 // denied says whether Redis refuses this user the channel.
 func (f *follower) denied() bool { return f.store.ear.denied.Load() && !f.listens.Load() }
 
-// poll compares, and counts the interval for the held members if this watcher has heard all of it.
+// poll compares. While members are held it reads, and counts the interval for them if it then has heard all
+// that was told before it read: what was up and was lost again between two polls was told.
 func (f *follower) poll() {
 	f.store.sweeps.tend(f.topic, 0, 0)
 	if f.denied() { // perhaps not any more
@@ -283,17 +284,24 @@ func (f *follower) poll() {
 		return
 	}
 	defer func() { f.passed = now }()
+	f.hearRest()
 	ctx, cancel := f.bounded()
+	f.read(ctx)
+	cancel()
+	if f.stale != nil {
+		return
+	}
+	ctx, cancel = f.bounded()
 	var err error
 	if !f.denied() { // without a subscription, what a poll reads is all there is
 		err = f.store.ear.caughtUp(ctx)
 	}
 	cancel()
-	f.hearRest()
-	ctx, cancel = f.bounded()
-	defer cancel()
-	f.read(ctx)
-	if err == nil && f.stale == nil && f.picture.pass(interval) {
-		f.read(ctx)
+	heard := f.hearRest()
+	if err == nil {
+		f.picture.pass(interval)
+	}
+	if !heard {
+		f.compare()
 	}
 }

@@ -121,8 +121,9 @@ func together(*core.Claim) bool { return false }
 func (s *Store) topicKeys(topic string, hosts ...string) []string {
 	ks := make([]string, 0, 2+len(hosts))
 	ks = append(ks, s.keys.set(topic), s.keys.version(topic))
+	all := s.keys.liveness(topic, "")
 	for _, h := range hosts {
-		ks = append(ks, s.keys.liveness(topic, h))
+		ks = append(ks, all+h)
 	}
 	return ks
 }
@@ -141,7 +142,8 @@ func (s *Store) BackendRegister(ctx context.Context, ttl time.Duration, claims [
 	return s.beat(ctx, ttl, claims, s.ticket(ctx, claims))
 }
 
-func stamped(c *core.Claim) bool { return c.Instance != "" }
+func stamped(c *core.Claim) bool   { return c.Instance != "" }
+func unstamped(c *core.Claim) bool { return c.Instance == "" }
 
 // ticket draws the stamps of claims that have none.
 func (s *Store) ticket(ctx context.Context, claims []*core.Claim) error {
@@ -205,6 +207,9 @@ func (s *Store) AckAlive(ctx context.Context, ttl time.Duration, claims []*core.
 // apart makes one call for the claims that have a stamp, and one for those that stand for whoever holds the
 // place.
 func apart(claims []*core.Claim, own, named func([]*core.Claim) ([]core.Outcome, error)) ([]core.Outcome, error) {
+	if !slices.ContainsFunc(claims, unstamped) {
+		return own(claims)
+	}
 	var some [2][]*core.Claim
 	var at [2][]int
 	for i, c := range claims {

@@ -32,7 +32,8 @@ renew(life)
 local reply, changes = {}, {}
 for i = 1, #values do
   local host, mine, rev, record = hosts[i], ARGV[4 * i + 3], ARGV[4 * i + 4], ARGV[4 * i + 5]
-  local word = verdict(values[i], mine, rev)
+  local told = 'L ' .. mine .. ' ' .. rev .. ' ' .. record
+  local word = values[i] == told and 'ok' or verdict(values[i], mine, rev)
   if word == 'ok' then
     redis.call('PEXPIRE', KEYS[i + 2], ttl)
     if listed[i] == 0 then
@@ -41,7 +42,7 @@ for i = 1, #values do
       changes[#changes + 1] = { 'up', host, mine, stored, kept }
     end
   elseif word == 'joined' or word == 'replaced' or word == 'updated' then
-    redis.call('SET', KEYS[i + 2], 'L ' .. mine .. ' ' .. rev .. ' ' .. record, 'PX', ttl)
+    redis.call('SET', KEYS[i + 2], told, 'PX', ttl)
     if listed[i] == 0 then redis.call('SADD', KEYS[1], host) end
     changes[#changes + 1] = { 'up', host, mine, rev, record }
   end

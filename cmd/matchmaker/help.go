@@ -11,7 +11,8 @@ import (
 )
 
 // inHelp is the order of the commands in help: what keeps hosts registered, what asks, what is done by hand.
-var inHelp = []string{"demo", "sidecar", "run", "resolve", "ls", "alive", "register", "unregister", "ack", "expire"}
+var inHelp = []string{"demo", "sidecar", "run", "resolve", "ls", "watch", "why", "alive",
+	"drain", "register", "unregister", "ack", "expire"}
 
 // help explains a command.
 func help(w io.Writer, cmd *cobra.Command) {

@@ -1,0 +1,103 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/redismm/matchmaker/core"
+)
+
+// propagation is how long readers may take to hear of a drain.
+const propagation = 2 * time.Second
+
+// draining is what the flags of drain say.
+type draining struct {
+	for_      time.Duration
+	reason    string
+	wait, off bool
+}
+
+func (a *app) drainCommand() *cobra.Command {
+	var d draining
+	c := &cobra.Command{
+		Use:   "drain TOPIC [HOST] [flags]",
+		Short: "Let a host finish: it gets no new work",
+		Long: `Announces from outside that a host is to get no new work. It stays registered and listed, as draining, and is not
+picked while others are up. Heartbeats and restarts of the host do not end the drain; its time does, or --off. As
+a preStop hook, --wait gives readers the time to hear of it. HOST is this machine's name if left out.`,
+		Example: `  matchmaker drain compute node1 --for 30m --reason "kernel update"
+  matchmaker drain compute node1 --wait        as a preStop hook
+  matchmaker drain compute node1 --off`,
+		Args: operands(1, 2, "a topic and a host"),
+		RunE: func(cmd *cobra.Command, args []string) error { return a.drainFrom(cmd, args, d) },
+	}
+	f := c.Flags()
+	f.SortFlags = false
+	f.DurationVar(&d.for_, "for", 10*time.Minute, "how `long`")
+	f.StringVar(&d.reason, "reason", "", "the `reason`, for whoever asks why")
+	f.BoolVar(&d.wait, "wait", false, "return when readers have had 2s to hear of it")
+	f.BoolVar(&d.off, "off", false, "end the drain")
+	return c
+}
+
+func (a *app) drainFrom(cmd *cobra.Command, args []string, d draining) error {
+	if err := a.needRedis("drain"); err != nil {
+		return err
+	}
+	host, err := hostOf(args)
+	if err != nil {
+		return err
+	}
+	if d.for_ < time.Second {
+		return usageError{core.Invalid("--for", d.for_.String(), "want at least 1s; --off ends a drain")}
+	}
+	if d.off {
+		d.for_ = 0
+	}
+	store, err := a.store()
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	r := core.Registration{Topic: args[0], Host: host}
+	if err := r.Check(); err != nil {
+		return usageError{err}
+	}
+	ctx, cancel := a.bounded(cmd.Context())
+	defer cancel()
+	v, err := a.drainOnce(ctx, store, r, d)
+	if err == nil && d.wait && !d.off {
+		select {
+		case <-time.After(propagation):
+		case <-cmd.Context().Done():
+		}
+	}
+	return a.pass("drain", r, v, err)
+}
+
+// drainer is what drain needs of a store.
+type drainer interface {
+	Remaining(ctx context.Context, topic, host string) (time.Duration, error)
+	DrainFrom(ctx context.Context, topic, host string, for_ time.Duration, reason string) error
+}
+
+func (a *app) drainOnce(ctx context.Context, store drainer, r core.Registration, d draining) (verdict, error) {
+	left, err := store.Remaining(ctx, r.Topic, r.Host)
+	if err == nil && left == 0 && !d.off {
+		err = core.ErrNotRegistered
+	}
+	if err == nil {
+		err = store.DrainFrom(ctx, r.Topic, r.Host, d.for_, d.reason)
+	}
+	v := verdict{Outcome: "draining", text: fmt.Sprintf("%s drains for %s", core.DirectKey(r.Topic, r.Host), d.for_)}
+	if d.off {
+		v = verdict{Outcome: "up", text: core.DirectKey(r.Topic, r.Host) + " is not drained from outside any more"}
+	}
+	if err != nil {
+		v.Outcome = ""
+	}
+	return v, err
+}

@@ -1,0 +1,189 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/redismm/matchmaker/core"
+)
+
+func (a *app) watchCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "watch [TOPIC]...",
+		Short: "Print changes as they happen",
+		Long: `Prints who is there, then each change as a line, until told to stop. Without topics it watches all, and those that
+are heard of later. A host whose registration is not in Redis any more, and of which nobody said that it left, is
+held for one TTL: Redis may have lost it. When Redis fails, what is known stands, and a line says since when.`,
+		Example: `  matchmaker watch compute
+  matchmaker watch --json | jq -c 'select(.change=="held")'`,
+		Args: operands(0, -1, "topics"),
+		RunE: a.watch,
+	}
+}
+
+// watchable is a listing that can be watched.
+type watchable interface {
+	listing
+	core.Watcher
+}
+
+func (a *app) watch(cmd *cobra.Command, topics []string) error {
+	from, backend, err := a.watchable()
+	if err != nil {
+		return err
+	}
+	defer backend.Close()
+	for _, topic := range topics {
+		if err := core.CheckTopic(topic); err != nil && a.Backend == "redis" {
+			return usageError{err}
+		}
+	}
+	ctx, _, release := stopping(cmd.Context())
+	defer release()
+	w := &watching{a: a, from: from, seen: make(map[string]bool)}
+	defer w.going.Wait()
+	for _, topic := range topics {
+		w.begin(ctx, topic)
+	}
+	if len(topics) == 0 {
+		w.all(ctx, a.HeartbeatFreq)
+	}
+	<-ctx.Done()
+	return nil
+}
+
+func (a *app) watchable() (watchable, io.Closer, error) {
+	switch a.Backend {
+	case "redis":
+		s, err := a.store()
+		return s, s, err
+	case "ring":
+		r, err := a.ring()
+		return r, r, err
+	}
+	return nil, nil, a.needRedis("watch")
+}
+
+// watching is the topics under watch, each in a goroutine, and who prints.
+type watching struct {
+	a     *app
+	from  watchable
+	going sync.WaitGroup
+	seen  map[string]bool
+	mu    sync.Mutex // of the output
+}
+
+func (w *watching) begin(ctx context.Context, topic string) {
+	if w.seen[topic] {
+		return
+	}
+	w.seen[topic] = true
+	w.going.Go(func() {
+		last := &core.View{Topic: topic}
+		for v := range w.from.Watch(ctx, topic) {
+			w.print(changes(last, v))
+			last = v
+		}
+	})
+}
+
+// all watches every topic, and looks for new ones each interval.
+func (w *watching) all(ctx context.Context, every time.Duration) {
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for {
+		asked, cancel := w.a.bounded(ctx)
+		topics, err := w.from.Topics(asked)
+		cancel()
+		if err != nil && ctx.Err() == nil {
+			w.a.log.Warn().Str("error", w.a.message(err)).Msg("the topics cannot be listed; trying again")
+		}
+		for _, topic := range topics {
+			w.begin(ctx, topic)
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// change is one line of watch. Its change is joined, left, held, back, changed, stale or fresh.
+type change struct {
+	Time   time.Time    `json:"time"`
+	Topic  string       `json:"topic"`
+	Change string       `json:"change"`
+	Member *core.Member `json:"member,omitempty"`
+	Error  string       `json:"error,omitempty"`
+}
+
+// changes tells what is new in a view since an older one of its topic.
+func changes(old, v *core.View) []change {
+	var cs []change
+	add := func(what string, m *core.Member, err error) {
+		c := change{Time: time.Now(), Topic: v.Topic, Change: what, Member: m}
+		if err != nil {
+			c.Error = err.Error()
+		}
+		cs = append(cs, c)
+	}
+	if v.Stale != nil && old.Stale == nil {
+		add("stale", nil, v.Stale)
+	}
+	if v.Stale == nil && old.Stale != nil {
+		add("fresh", nil, nil)
+	}
+	was := make(map[string]*core.Member, len(old.Members))
+	for i := range old.Members {
+		was[old.Members[i].Host] = &old.Members[i]
+	}
+	for i := range v.Members {
+		m := &v.Members[i]
+		before := was[m.Host]
+		delete(was, m.Host)
+		switch {
+		case before == nil:
+			add("joined", m, nil)
+		case m.Held && !before.Held:
+			add("held", m, nil)
+		case before.Held && !m.Held:
+			add("back", m, nil)
+		case m.Instance != before.Instance || m.State != before.State:
+			add("changed", m, nil)
+		}
+	}
+	for i := range old.Members {
+		if m := &old.Members[i]; was[m.Host] != nil {
+			add("left", m, nil)
+		}
+	}
+	return cs
+}
+
+func (w *watching) print(cs []change) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, c := range cs {
+		if w.a.JSON {
+			w.a.printJSON(c)
+			continue
+		}
+		line := fmt.Sprintf("%s  %-7s  %s", c.Time.Format("15:04:05.000"), c.Change, c.Topic)
+		if m := c.Member; m != nil {
+			line += fmt.Sprintf("  %s  %s", m.Host, m.State)
+			if m.Addr != "" {
+				line += "  " + m.Addr
+			}
+		}
+		if c.Error != "" {
+			line += "  " + w.a.redact(c.Error)
+		}
+		w.a.say("%s", line)
+	}
+}

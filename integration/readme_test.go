@@ -101,3 +101,19 @@ func TestReadmesConfigurationIsTheCommands(t *testing.T) {
 		t.Errorf("--%s is in the table, and is no flag", name)
 	}
 }
+
+func TestReadmesCommandsAreAllOfThem(t *testing.T) {
+	t.Parallel()
+	_, help, ok := strings.Cut(integration.Matchmaker("help").Run(t).Out, "Commands:\n")
+	help, _, more := strings.Cut(help, "\n\n")
+	if !ok || !more {
+		t.Fatal("help lists no commands")
+	}
+	table := strings.Join(regexp.MustCompile("(?m)^\\| `[^|]*").FindAllString(readme(t), -1), "\n")
+	for line := range strings.Lines(help) {
+		name := strings.Fields(line)[0]
+		if !regexp.MustCompile("`" + name + "[ `]").MatchString(table) {
+			t.Errorf("%s is not in the table of commands", name)
+		}
+	}
+}

@@ -1,16 +1,12 @@
 package main
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
-	"strings"
 	"syscall"
 	"testing"
-	"unsafe"
 )
 
 // process is the built matchmaker, in a session of its own and so without a terminal.
@@ -72,50 +68,4 @@ func (p *process) wait(t *testing.T) int {
 	t.Helper()
 	eventually(t, fmt.Sprintf("the end of %s", p.cmd), p.hasEnded)
 	return p.cmd.ProcessState.ExitCode()
-}
-
-// openTerminal returns both ends of a pseudo terminal.
-func openTerminal(t *testing.T) (keyboard, terminal *os.File) {
-	t.Helper()
-	keyboard, err := os.OpenFile("/dev/ptmx", os.O_RDWR|syscall.O_NOCTTY, 0)
-	if err != nil {
-		t.Skip(err)
-	}
-	t.Cleanup(func() { keyboard.Close() })
-	control := func(request uintptr, arg *int32) {
-		if _, _, e := syscall.Syscall(syscall.SYS_IOCTL, keyboard.Fd(), request, uintptr(unsafe.Pointer(arg))); e != 0 {
-			t.Skip(e)
-		}
-	}
-	var unlocked, number int32
-	control(syscall.TIOCSPTLCK, &unlocked)
-	control(syscall.TIOCGPTN, &number)
-	terminal, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|syscall.O_NOCTTY, 0)
-	if err != nil {
-		t.Skip(err)
-	}
-	t.Cleanup(func() { terminal.Close() })
-	return keyboard, terminal
-}
-
-// children are the states of the children of a process.
-func children(t *testing.T, parent int) (states []string) {
-	t.Helper()
-	stats, err := filepath.Glob("/proc/[0-9]*/stat")
-	if err != nil || len(stats) == 0 {
-		t.Skip("no /proc")
-	}
-	for _, path := range stats {
-		f, err := os.Open(path)
-		if err != nil {
-			continue
-		}
-		line, _ := bufio.NewReader(f).ReadString('\n')
-		f.Close()
-		fields := strings.Fields(line[strings.LastIndex(line, ")")+1:])
-		if len(fields) > 1 && fields[1] == fmt.Sprint(parent) {
-			states = append(states, fields[0])
-		}
-	}
-	return states
 }

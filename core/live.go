@@ -71,9 +71,10 @@ func NewLive(ctx context.Context, from Watcher, p Policy) *Live {
 // Wait returns when every watch has ended after the end of ctx.
 func (l *Live) Wait() {
 	<-l.ctx.Done()
-	l.mu.Lock() // whoever is about to begin one has begun
+	l.mu.Lock()
+	begun := &l.going // by now, whoever was about to begin one has
 	l.mu.Unlock()
-	l.going.Wait()
+	begun.Wait()
 }
 
 // TopicExchange answers one of the topic's pickable members, by the policy.

@@ -292,10 +292,15 @@ func (h *HeartbeatMatchMaker) leaving(topic, host string) *entry {
 	return e
 }
 
+// allLeaving marks all as to be left. What was removed by name has nothing to leave.
 func (h *HeartbeatMatchMaker) allLeaving() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for _, e := range h.table {
+	for p, e := range h.table {
+		if e.standing == removed {
+			delete(h.table, p)
+			h.sorted = nil
+		}
 		e.standing = leaving
 	}
 }

@@ -117,6 +117,8 @@ func why(err error, dsn string) string {
 	return ": " + err.Error()
 }
 
+const manyFailures = 10_000
+
 // NewStore returns a store over the user's client, a *[redis.Client] whose ContextTimeoutEnabled is set:
 // without it a call would outlive its context. The store makes a second client of the same options for its
 // beats, with a small pool and without retries, because a repeated beat must not be mistaken for a new one.
@@ -141,7 +143,10 @@ func NewStore(client redis.UniversalClient, c Config) (*Store, error) {
 	}
 	addr := options.Addr
 	options.MaxRetries, options.DialerRetries = -1, 1
-	options.PoolSize, options.PipelinePoolSize, options.MinIdleConns, options.MaxIdleConns = 4, -1, 0, 0
+	options.PipelinePoolSize, options.MinIdleConns, options.MaxIdleConns = -1, 0, 0
+	// Writes take turns, so this pool has few connections. Its size is how many dials may fail before go-redis
+	// tries only once a second: beats are to be there as soon as Redis is.
+	options.PoolSize = manyFailures
 	options.PushNotificationProcessor, options.ClientSideCache, options.ClientSideCacheConfig = nil, nil, nil // the user's
 	quiet(&options)
 	s := &Store{

@@ -100,9 +100,11 @@ func send(ctx context.Context, client pipeline, calls []*call, queue func(redis.
 	for i, c := range calls {
 		cmds[i] = queue(pipe, c)
 	}
-	pipe.Exec(ctx) // each command has its own error
-	for i, c := range calls {
-		c.reply, c.err = cmds[i].Result()
+	_, failed := pipe.Exec(ctx)
+	for i, c := range calls { // each command has its own error, but for those that no connection was had for
+		if c.reply, c.err = cmds[i].Result(); c.reply == nil && c.err == nil {
+			c.err = failed
+		}
 	}
 }
 

@@ -51,7 +51,9 @@ func (s *Store) Why(ctx context.Context, topic, host string) (*Why, error) {
 	listed, hosts := pipe.SIsMember(ctx, s.keys.set(topic), host), pipe.SCard(ctx, s.keys.set(topic))
 	text, left, kept := pipe.Get(ctx, key), pipe.PTTL(ctx, key), s.queueVersion(ctx, pipe, topic)
 	drain, now := pipe.HGet(ctx, s.keys.drains(topic), host), pipe.Time(ctx)
-	pipe.Exec(ctx) // each has its own error
+	if _, err := pipe.Exec(ctx); err != nil && now.Err() == nil && now.Val().IsZero() {
+		return nil, s.unavailable(err) // no connection was had
+	}
 	for _, cmd := range []redis.Cmder{listed, hosts, left, kept, now} {
 		if cmd.Err() != nil {
 			return nil, s.unavailable(cmd.Err())

@@ -15,13 +15,13 @@ type beholder struct {
 	dice    *rand.Rand
 	picture *picture
 	stale   bool
+	looked  int64
 	passed  int64
 	cut     int64 // Redis cannot be reached until
 	deaf    int64 // messages are lost until
 	lag     time.Duration
 	inbox   []*post
-	busy    bool // a poll is under way
-	started int64
+	busy    bool              // a poll is under way
 	shown   map[string]sight  // as of the last check
 	largest map[string]string // stamp ever shown, by host
 }
@@ -41,7 +41,7 @@ type sight struct {
 }
 
 func (w *world) newBeholder(name string) *beholder {
-	b := &beholder{w: w, name: name, dice: w.dice(name), picture: newPicture("t", worldTTL), passed: w.now, started: w.now,
+	b := &beholder{w: w, name: name, dice: w.dice(name), picture: newPicture("t", worldTTL), passed: w.now,
 		shown: map[string]sight{}, largest: map[string]string{}}
 	w.watchers = append(w.watchers, b)
 	b.read()
@@ -100,6 +100,7 @@ func (b *beholder) reaches() bool {
 
 func (b *beholder) read() {
 	if b.reaches() {
+		b.looked = b.w.now
 		b.since()
 		b.picture.look(b.w.snapshot(b.picture.hosts()))
 		b.w.counted["looks"]++
@@ -147,7 +148,7 @@ func (b *beholder) poll() {
 		w.in(min(b.lag, worldFreq/2)+time.Duration(b.dice.Int64N(int64(worldFreq/10))), func() { // the pong, after all that was published before
 			said := b.hearRest()
 			if heard && b.deaf <= w.now {
-				b.picture.pass(interval)
+				said = !b.picture.pass(interval) && said
 				b.check("time", wells)
 				w.counted["intervals counted"]++
 			}
@@ -216,19 +217,18 @@ func (b *beholder) compareSights(why, host string, was, now sight, wells map[str
 	}
 	w.tell("%s: %s %s dropped by %s", b.name, host, short(was.stamp), why)
 	w.counted["drops by "+why]++
+	for stamp := range wells {
+		if t := w.owner(stamp); now.stamp == "" && t.Host == host && why == "time" {
+			w.bad("NoFlap: %s drops %s %s and does not show %s, which is well", b.name, host, short(was.stamp), short(stamp))
+		}
+	}
 	if long := w.now - was.since; why == "time" && (!was.held || long < ttlMicro) {
 		w.bad("NoFlap: %s drops %s %s, held %t for %d us only", b.name, host, short(was.stamp), was.held, long)
 	}
 	if wells[was.stamp] {
-		w.counted["drops of the well"]++
-		if !b.excused(host, was) {
-			w.bad("NoFlap: %s drops %s %s by %s, and it is well", b.name, host, short(was.stamp), why)
-		}
+		w.bad("NoFlap: %s drops %s %s by %s, and it is well", b.name, host, short(was.stamp), why)
 	}
 }
-
-// excused says why a member that is well may be dropped.
-func (b *beholder) excused(host string, was sight) bool { return false }
 
 func (b *beholder) monotone(why, host string, was, now sight, wells map[string]bool) {
 	w := b.w
@@ -252,110 +252,4 @@ func (b *beholder) monotone(why, host string, was, now sight, wells map[string]b
 	if t := w.owner(now.stamp); t != nil && was.stamp == "" && why == "a snapshot" && t.left > 0 && !w.lossy(host, t.left-ttlMicro) {
 		w.bad("Fenced: %s shows %s %s again, which had left", b.name, host, short(now.stamp))
 	}
-}
-
-// broom is a process that sweeps: the memory is the store's own.
-type broom struct {
-	w       *world
-	name    string
-	dice    *rand.Rand
-	memory  *memory
-	stopped int64
-	cut     int64
-	slow    time.Duration // a delay of its next prune or suspect
-	slowAt  time.Duration // a delay between its snapshot and what it writes
-}
-
-func (w *world) newBroom(name string) *broom {
-	s := &broom{w: w, name: name, dice: w.dice(name)}
-	w.sweepers = append(w.sweepers, s)
-	w.in(time.Duration(s.dice.Int64N(int64(worldFreq))), s.wake)
-	return s
-}
-
-func (s *broom) wake() {
-	w := s.w
-	if s.stopped > w.now {
-		w.at(s.stopped, s.wake)
-		return
-	}
-	if w.stalled > w.now {
-		waits := min(time.Duration(w.stalled-w.now)*time.Microsecond, worldFreq)
-		w.in(waits, func() {
-			if w.stalled > w.now {
-				s.memory = nil // the connection is given up
-			} else {
-				s.round()
-			}
-			w.in(jittered(s.dice), s.wake)
-		})
-		return
-	}
-	if s.cut > w.now {
-		s.memory = nil
-	} else {
-		s.round()
-	}
-	w.in(jittered(s.dice), s.wake)
-}
-
-func (s *broom) round() {
-	w := s.w
-	if w.lease.until <= w.now {
-		w.lease.holder = ""
-	}
-	if w.lease.holder != "" && w.lease.holder != s.name {
-		s.memory = nil
-		return
-	}
-	w.lease.holder, w.lease.until = s.name, w.after(5*worldFreq/2)
-	if s.memory == nil {
-		s.memory = &memory{seen: map[string]string{}, absent: map[string]int64{}}
-	}
-	s.sweep()
-}
-
-// sweep is the sweeper's.
-func (s *broom) sweep() {
-	w := s.w
-	snap := w.snapshot(nil)
-	if snap.unknown() {
-		return
-	}
-	w.counted["sweeps"]++
-	suspects, gone := s.memory.note(snap, worldFreq, worldTTL)
-	slices.Sort(suspects)
-	slices.Sort(gone)
-	seen := maps.Clone(s.memory.seen)
-	notAfter := snap.time + (worldFreq / 2).Microseconds()
-	f := func() {
-		switch {
-		case len(suspects) > 0:
-			w.counted["suspects"] += len(suspects)
-			w.run(s.name+": suspect", func() { w.suspect(suspects) })
-		case !snap.whole():
-			w.run(s.name+": suspect", func() { w.suspect(nil) })
-		}
-		if len(gone) > 0 {
-			w.run(s.name+": prune", func() {
-				n := w.prune(notAfter, gone, seen)
-				if n < 0 {
-					w.counted["prunes too late"]++
-				} else {
-					w.counted["pruned"] += n
-				}
-			})
-		}
-	}
-	delay := s.slow
-	s.slow = 0
-	if delay == 0 || len(suspects)+len(gone) == 0 {
-		f()
-		return
-	}
-	if delay >= worldFreq {
-		s.memory = nil
-	}
-	w.tell("%s: what it writes is late", s.name)
-	w.in(delay, f)
 }

@@ -364,16 +364,16 @@ func (m *machine) number(c *call) int {
 func (m *machine) Touch(*rapid.T) {
 	topic, hosts := m.topic(), m.hosts()
 	v, late := m.topics[topic].version, int64(0)
-	switch rapid.IntRange(0, 5).Draw(m.T, "wrong") {
-	case 0:
-		v.epoch += "x"
+	switch rapid.IntRange(0, 9).Draw(m.T, "wrong") {
 	case 1:
-		v.seq += "0"
+		v.epoch += "x"
 	case 2:
-		v.change += "x"
+		v.seq += "0"
 	case 3:
-		v.n += "0"
+		v.change += "x"
 	case 4:
+		v.n += "0"
+	case 5:
 		late = 1
 	}
 	got := m.number(&call{script: touchScript, keys: m.store.topicKeys(topic, hosts...),
@@ -462,6 +462,9 @@ func (m *machine) Suspect(*rapid.T) {
 
 func (m *machine) Prune(*rapid.T) {
 	topic, hosts := m.topic(), m.hosts()
+	if rapid.Bool().Draw(m.T, "after a TTL") {
+		m.pass(modelTTL)
+	}
 	stamps := map[string]string{}
 	for _, o := range m.claims {
 		if o.Topic == topic && rapid.Bool().Draw(m.T, "seen") {
@@ -496,24 +499,22 @@ func (m *machine) now() int64 { return time.Now().UnixMicro() }
 
 // Mishap is what happens to Redis.
 func (m *machine) Mishap(*rapid.T) {
-	switch rapid.IntRange(0, 9).Draw(m.T, "mishap") {
-	case 0, 1, 2, 3:
-		m.lose()
-	case 4:
+	switch rapid.IntRange(0, 6).Draw(m.T, "mishap") {
+	case 0:
 		m.plant()
-	case 5, 6, 7:
+	case 1, 2, 3:
 		m.copy()
 	default:
 		m.rollback()
 	}
 }
 
-// lose takes something from Redis.
-func (m *machine) lose() {
+// Lose takes something from Redis.
+func (m *machine) Lose(*rapid.T) {
 	topic, host := m.topic(), m.host()
 	p, k := m.topics[topic], m.store.keys
 	key := k.liveness(topic, host)
-	switch rapid.SampledFrom([]string{"place", "set", "version", "drains", "all"}).Draw(m.T, "what") {
+	switch rapid.SampledFrom([]string{"place", "set", "place", "set", "version", "drains", "all"}).Draw(m.T, "what") {
 	case "place":
 		delete(p.places, host)
 	case "set":

@@ -39,7 +39,7 @@ type seen struct {
 	// suspect: a sweeper announced the absence, and it was not seen alive since. Of any other, a sweeper that
 	// finds it expired has missed that it was back between two sweeps.
 	suspect bool
-	under   *value // while held: an older registration that lives in the place
+	under   *value // while held: an older registration that has lived in the place since, and is not known to be gone
 }
 
 func newPicture(topic string, ttl time.Duration) *picture {
@@ -69,7 +69,9 @@ func (p *picture) look(s *snapshot) {
 			delete(p.members, h)
 		default:
 			p.hold(m)
-			m.under = nil
+			if v.kind == tombstone {
+				m.outlives(v.stamp)
+			}
 			if v.kind == live && v.stamp == m.member.Instance { // only the index is lost
 				m.anew(p.since)
 			}
@@ -109,6 +111,13 @@ func (p *picture) hold(m *seen) {
 
 // anew begins a hold anew, because the member beat after it had begun.
 func (m *seen) anew(since time.Duration) { m.before, m.absent, m.suspect = since, 0, false }
+
+// outlives notes that all registrations up to a stamp are gone.
+func (m *seen) outlives(stamp string) {
+	if m.under != nil && stamp >= m.under.stamp {
+		m.under = nil
+	}
+}
 
 // reading is what a message leaves to be done.
 type reading uint8
@@ -159,12 +168,12 @@ func (p *picture) apply(c []string) {
 			delete(p.members, host)
 		default:
 			p.hold(m)
-			m.under = nil
+			m.outlives(c[2])
 		}
 	case "suspect":
 		if m != nil {
 			p.hold(m)
-			m.suspect, m.under = true, nil
+			m.suspect = true
 		} else {
 			p.doubt = true
 		}
@@ -176,8 +185,9 @@ func (p *picture) apply(c []string) {
 
 // pass counts time at the end of which the topic was read and after that every message published before the
 // reading was heard. A member that was held for a TTL of it is dropped: it did not live when the topic was
-// read, and nobody said since the hold began that it did.
-func (p *picture) pass(d time.Duration) {
+// read, and nobody said since the hold began that it did. An older one that came to its place follows it, held
+// until the topic is read, which pass asks for.
+func (p *picture) pass(d time.Duration) (dropped bool) {
 	for h, m := range p.members {
 		if m.held {
 			m.absent += max(0, d-m.before)
@@ -186,11 +196,14 @@ func (p *picture) pass(d time.Duration) {
 		if m.absent < p.ttl {
 			continue
 		}
+		dropped = true
 		delete(p.members, h)
 		if m.under != nil {
 			p.up(h, *m.under)
+			p.hold(p.members[h])
 		}
 	}
+	return dropped
 }
 
 // holding says whether a member is held.

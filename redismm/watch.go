@@ -298,10 +298,8 @@ func (f *follower) poll() {
 	}
 	cancel()
 	heard := f.hearRest()
-	if err == nil {
-		f.picture.pass(interval)
-	}
-	if !heard {
+	dropped := err == nil && f.picture.pass(interval)
+	if dropped || !heard {
 		f.compare()
 	}
 }

@@ -142,7 +142,8 @@ type View struct {
 	Topic   string
 	Members []Member
 	Version Version
-	// AsOf is when the registry last confirmed the view, by this process's clock.
+	// AsOf is when the registry last confirmed the view before it was shown, by this process's clock. A view
+	// that is confirmed again is not shown again.
 	AsOf time.Time
 	// Stale is nil, or why the registry cannot be asked now. Members are then the last known.
 	Stale error

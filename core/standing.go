@@ -44,7 +44,8 @@ type entry struct {
 	instance   string // of the claim, when it was last sent
 	holder     *Member
 	validUntil time.Time
-	taken      []time.Time // when newer instances took the place, in the last minute
+	newest     string      // of the instances that took the place
+	taken      []time.Time // when instances never heard of before took the place, in the last minute
 	joined     bool        // accepted at least once
 }
 
@@ -198,6 +199,12 @@ func (h *HeartbeatMatchMaker) met(e Event) { h.untold = append(h.untold, e) }
 // superseded reports a newer instance, and a contest if it is the third in a minute.
 func (h *HeartbeatMatchMaker) superseded(e *entry, now time.Time) {
 	h.met(Event{Kind: SupersededBy, Member: e.member(), Holder: e.holder})
+	if e.holder != nil {
+		if e.holder.Instance <= e.newest { // it is back, as it may be after a loss
+			return
+		}
+		e.newest = e.holder.Instance
+	}
 	e.taken = slices.DeleteFunc(append(e.taken, now), func(t time.Time) bool { return now.Sub(t) > time.Minute })
 	if len(e.taken) > 2 {
 		h.met(Event{Kind: Contested, Member: e.member(), Holder: e.holder})
@@ -228,7 +235,7 @@ func (h *HeartbeatMatchMaker) add(rs []Registration) []*entry {
 	for i := range rs {
 		e := &entry{claim: &Claim{Registration: rs[i].clone()}}
 		if old := h.table[e.place()]; old != nil {
-			e.taken = old.taken
+			e.taken, e.newest = old.taken, old.newest
 		}
 		h.table[e.place()] = e
 		added[i] = e
@@ -239,6 +246,9 @@ func (h *HeartbeatMatchMaker) add(rs []Registration) []*entry {
 
 // forget takes an entry that has left out of the table.
 func (h *HeartbeatMatchMaker) forget(e *entry) {
+	if h.table[e.place()] != e { // registered anew meanwhile
+		return
+	}
 	delete(h.table, e.place())
 	h.sorted = nil
 	h.met(Event{Kind: Departed, Member: e.member()})

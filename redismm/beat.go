@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -79,8 +80,9 @@ func (s *Store) beat(ctx context.Context, ttl time.Duration, claims []*core.Clai
 
 // tend tells the sweeper how many members of each topic are kept from here.
 func (s *Store) tend(bs []*batch) {
-	mine, all := make(map[string]int), make(map[string]int)
+	mine, all, swept := make(map[string]int), make(map[string]int), make(map[string]bool)
 	for _, b := range bs {
+		swept[b.topic] = swept[b.topic] || b.swept
 		for _, c := range b.claims {
 			if v := memoOf(c).acked; v != nil {
 				mine[b.topic]++
@@ -89,7 +91,7 @@ func (s *Store) tend(bs []*batch) {
 		}
 	}
 	for topic, n := range mine {
-		s.sweeps.tend(topic, n, all[topic])
+		s.sweeps.tend(topic, n, all[topic], swept[topic])
 	}
 }
 
@@ -124,12 +126,14 @@ func (s *Store) touch(ctx context.Context, ttl time.Duration, bs []*batch, kept 
 			continue
 		}
 		quick = append(quick, b)
-		calls = append(calls, &call{script: touchScript, keys: s.topicKeys(b.topic, b.hosts()...),
+		keys := slices.Insert(s.topicKeys(b.topic, b.hosts()...), 2, s.keys.sweeper(b.topic))
+		calls = append(calls, &call{script: touchScript, keys: keys,
 			args: []any{ttl.Milliseconds(), s.life(), 0, v.epoch, v.seq, v.change, v.n}})
 	}
 	s.inTime(ctx, calls)
 	for i, b := range quick {
-		if calls[i].err == nil && calls[i].reply == int64(1) {
+		if reply := calls[i].reply; calls[i].err == nil && (reply == int64(1) || reply == int64(2)) {
+			b.swept = reply == int64(1)
 			kept(b)
 			continue
 		}

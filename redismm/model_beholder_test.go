@@ -20,6 +20,8 @@ type beholder struct {
 	cut     int64 // Redis cannot be reached until
 	deaf    int64 // messages are lost until
 	lag     time.Duration
+	unheard int   // messages that will be lost, and the connection stands
+	silence int64 // when one was
 	inbox   []*post
 	busy    bool              // a poll is under way
 	shown   map[string]sight  // as of the last check
@@ -53,6 +55,12 @@ func (w *world) newBeholder(name string) *beholder {
 func (b *beholder) published(m *post) {
 	if b.deaf > b.w.now {
 		b.w.counted["messages lost"]++
+		return
+	}
+	if b.unheard > 0 {
+		b.unheard--
+		b.silence = b.w.now
+		b.w.counted["messages lost unnoticed"]++
 		return
 	}
 	mine := *m
@@ -225,7 +233,7 @@ func (b *beholder) compareSights(why, host string, was, now sight, wells map[str
 	if long := w.now - was.since; why == "time" && (!was.held || long < ttlMicro) {
 		w.bad("NoFlap: %s drops %s %s, held %t for %d us only", b.name, host, short(was.stamp), was.held, long)
 	}
-	if wells[was.stamp] {
+	if wells[was.stamp] && !(why == "time" && b.silence >= was.since) { // what was lost may have told that it was back
 		w.bad("NoFlap: %s drops %s %s by %s, and it is well", b.name, host, short(was.stamp), why)
 	}
 }

@@ -160,6 +160,8 @@ func (w *world) deafen(m mishap) {
 	w.at(b.deaf, b.reconnect)
 }
 
+func (w *world) loseMessages(m mishap) { pick(w.watchers, m.who).unheard += 1 + int(m.who>>4%2) }
+
 func (w *world) lagWatcher(m mishap) {
 	b := pick(w.watchers, m.who)
 	b.lag = m.d / 3

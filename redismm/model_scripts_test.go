@@ -376,9 +376,10 @@ func (m *machine) Touch(*rapid.T) {
 	case 5:
 		late = 1
 	}
-	got := m.number(&call{script: touchScript, keys: m.store.topicKeys(topic, hosts...),
+	keys := slices.Insert(m.store.topicKeys(topic, hosts...), 2, m.store.keys.sweeper(topic))
+	got := m.number(&call{script: touchScript, keys: keys,
 		args: []any{modelTTL.Milliseconds(), m.store.life(), m.now() - late, v.epoch, v.seq, v.change, v.n}})
-	m.model(topic, func(p *plain) { m.same("touch", got == 1, p.touch(modelTTL, p.now-late, v, hosts)) })
+	m.model(topic, func(p *plain) { m.same("touch", got > 0, p.touch(modelTTL, p.now-late, v, hosts)) })
 }
 
 func (m *machine) Leave(*rapid.T) {
@@ -437,7 +438,7 @@ func (m *machine) found(was bool, as, got core.Outcome, err error) {
 
 func (m *machine) Drain(*rapid.T) {
 	topic, host, long := m.topic(), m.host(), rapid.IntRange(0, 4).Draw(m.T, "seconds")
-	if err := m.store.DrainFrom(m.ctx(), topic, host, time.Duration(long)*time.Second, "for a reason"); err != nil {
+	if err := m.store.DrainFor(m.ctx(), topic, host, time.Duration(long)*time.Second, "for a reason"); err != nil {
 		m.Fatal(err)
 	}
 	m.model(topic, func(p *plain) {

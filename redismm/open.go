@@ -77,9 +77,6 @@ func parseDSN(dsn string) (*redis.Options, error) {
 		return nil, core.Invalid("redis url", redact(dsn), "want redis://user:password@host:port/db?option=value"+why(err, dsn))
 	}
 	options.ContextTimeoutEnabled = true
-	if options.DialerRetries == 0 { // a call that fails is tried again as a whole, and says why it failed
-		options.DialerRetries = 1
-	}
 	quiet(options)
 	return options, nil
 }
@@ -121,7 +118,7 @@ const manyFailures = 10_000
 
 // NewStore returns a store over the user's client, a *[redis.Client] whose ContextTimeoutEnabled is set:
 // without it a call would outlive its context. The store makes a second client of the same options for its
-// beats, with a small pool and without retries, because a repeated beat must not be mistaken for a new one.
+// beats, without retries, because a repeated beat must not be mistaken for a new one.
 // Close closes that, not the user's.
 func NewStore(client redis.UniversalClient, c Config) (*Store, error) {
 	single, ok := client.(*redis.Client)
@@ -143,7 +140,7 @@ func NewStore(client redis.UniversalClient, c Config) (*Store, error) {
 	}
 	addr := options.Addr
 	options.MaxRetries, options.DialerRetries = -1, 1
-	options.PipelinePoolSize, options.MinIdleConns, options.MaxIdleConns = -1, 0, 0
+	options.PipelinePoolSize, options.MinIdleConns, options.MaxIdleConns = -1, 0, 4
 	// Writes take turns, so this pool has few connections. Its size is how many dials may fail before go-redis
 	// tries only once a second: beats are to be there as soon as Redis is.
 	options.PoolSize = manyFailures

@@ -22,9 +22,11 @@ type picture struct {
 	version version
 	synced  bool // a snapshot was taken, and every message since applied
 	doubt   bool // the last snapshot showed something that may not last: read again at each poll
-	members map[string]*seen
-	drains  map[string]string
-	time    int64 // Redis's, of the last snapshot
+	// contradicted: the set of the last snapshot was not what its version counts. Redis has lost members.
+	contradicted bool
+	members      map[string]*seen
+	drains       map[string]string
+	time         int64 // Redis's, of the last snapshot
 	// since is how long ago time was last passed, for holds that begin with what is taken in next.
 	since time.Duration
 }
@@ -51,7 +53,8 @@ func (p *picture) hosts() []string { return slices.Collect(maps.Keys(p.members))
 
 // look takes a snapshot in. It covers the picture's own hosts beside those of the set.
 func (p *picture) look(s *snapshot) {
-	p.doubt = !s.whole() && !(s.unknown() && len(p.members) == 0)
+	p.contradicted = !s.whole() && !s.unknown()
+	p.doubt = p.contradicted || (s.unknown() && len(p.members) > 0)
 	listed := make(map[string]bool, len(s.hosts))
 	for _, h := range s.hosts {
 		listed[h] = true
@@ -146,7 +149,7 @@ func (p *picture) hear(m *message) reading {
 	case len(m.Changes) == 0:
 		return missing
 	}
-	p.version = m.version()
+	p.version, p.contradicted = m.version(), false
 	for _, c := range m.Changes {
 		p.apply(c)
 	}

@@ -153,7 +153,7 @@ func calls(s *Store, c *core.Claim) map[string]func(context.Context) error {
 		"remaining":          func(ctx context.Context) error { _, err := s.Remaining(ctx, c.Topic, c.Host); return err },
 		"topics":             func(ctx context.Context) error { _, err := s.Topics(ctx); return err },
 		"members":            func(ctx context.Context) error { _, err := s.Members(ctx, c.Topic); return err },
-		"drain":              func(ctx context.Context) error { return s.DrainFrom(ctx, c.Topic, c.Host, time.Hour, "test") },
+		"drain":              func(ctx context.Context) error { return s.DrainFor(ctx, c.Topic, c.Host, time.Hour, "test") },
 		"topic exchange":     func(ctx context.Context) error { _, err := s.TopicExchange(ctx, c.Topic); return err },
 		"fanout exchange": func(ctx context.Context) error {
 			_, err := s.FanoutExchange(ctx, core.FanoutPrefix+c.Topic)

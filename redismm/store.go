@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/redis/go-redis/v9"
 
@@ -90,6 +92,7 @@ type batch struct {
 	topic  string
 	at     []int // of the claims, in what the caller gave
 	claims []*core.Claim
+	swept  bool // its touch saw that somebody sweeps the topic
 }
 
 // batches groups claims by topic and apart, in the order given, and cuts the groups to size. Claims for
@@ -333,19 +336,29 @@ func (s *Store) Expire(ctx context.Context, topic, host string) (core.Outcome, e
 	return leftOrAbsent(reply), nil
 }
 
-// DrainFrom drains a host from outside for a time, by an overlay that its owner's beats do not touch and that
-// survives its restart; 0 ends the drain. The host stays registered and is shown as [core.Draining].
-func (s *Store) DrainFrom(ctx context.Context, topic, host string, for_ time.Duration, reason string) error {
+// maxReason is the longest reason of a drain, in bytes.
+const maxReason = 255
+
+// DrainFor drains a host from outside for d, by an overlay that its owner's beats do not touch and that
+// survives its restart; 0 ends the drain. The host stays registered and is shown as [core.Draining]. The
+// reason is for whoever asks why: up to 255 bytes of text.
+func (s *Store) DrainFor(ctx context.Context, topic, host string, d time.Duration, reason string) error {
 	if err := errors.Join(core.CheckTopic(topic), core.CheckHost(host)); err != nil {
 		return err
 	}
+	if d < 0 {
+		return core.Invalid("drain time", d.String(), "want more than 0, or 0 to end the drain")
+	}
+	if len(reason) > maxReason || strings.ContainsFunc(reason, unicode.IsControl) || !utf8.ValidString(reason) {
+		return core.Invalid("reason", reason, "want at most 255 bytes of text without control characters")
+	}
 	until := int64(0)
-	if for_ > 0 {
+	if d > 0 {
 		now, err := s.read.Time(ctx).Result()
 		if err != nil {
 			return s.unavailable(err)
 		}
-		until = now.Add(for_).UnixMicro()
+		until = now.Add(d).UnixMicro()
 	}
 	keys := []string{s.keys.set(topic), s.keys.version(topic), s.keys.drains(topic)}
 	_, err := one(ctx, s.write, drainScript, keys, s.life(), newNonce(), s.keys.channel(topic), host, until, reason)
@@ -385,11 +398,16 @@ func (s *Store) Topics(ctx context.Context) ([]string, error) {
 	if _, err := pipe.Exec(ctx); err != nil && len(names) > 0 {
 		return nil, s.unavailable(err)
 	}
-	heard := names[:0]
+	heard, forgotten := names[:0], []any(nil)
 	for i, n := range names {
 		if known[i].Val() > 0 {
 			heard = append(heard, n)
+		} else {
+			forgotten = append(forgotten, n)
 		}
+	}
+	if len(forgotten) > 0 { // best effort; one that is back meanwhile is told again within a minute
+		s.write.SRem(ctx, s.keys.topics(), forgotten...)
 	}
 	return heard, nil
 }

@@ -3,6 +3,7 @@ package redismm
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"maps"
 	mathrand "math/rand/v2"
 	"slices"
@@ -37,6 +38,7 @@ type tended struct {
 	others bool
 	share  float64 // of attempts at the lease that this process makes
 	last   time.Time
+	swept  bool // somebody has the lease, as the last beat saw
 }
 
 func newSweeper(s *Store) *sweeper {
@@ -48,10 +50,14 @@ func newSweeper(s *Store) *sweeper {
 // many they are.
 const contenders = 3
 
-// tend notes that this process beats mine of the topic's n members. A topic in which it beats all needs no
-// sweep; one that it watches has mine 0.
-func (w *sweeper) tend(topic string, mine, n int) {
-	t := tended{mine: mine, others: mine < n || mine == 0, share: 1, last: time.Now()}
+// impatience is by how much more a registrant tries for a lease that it has seen free for a period: n counts
+// those who died too.
+const impatience = 8
+
+// tend notes that this process beats mine of the topic's n members, and whether it saw that somebody sweeps
+// it. A topic in which it beats all needs no sweep; one that it watches has mine 0.
+func (w *sweeper) tend(topic string, mine, n int, swept bool) {
+	t := tended{mine: mine, others: mine < n || mine == 0, share: 1, last: time.Now(), swept: swept}
 	if mine > 0 && n > 0 {
 		t.share = min(1, contenders*float64(mine)/float64(n))
 	}
@@ -62,6 +68,8 @@ func (w *sweeper) tend(topic string, mine, n int) {
 	}
 	if old, ok := w.topics[topic]; ok && mine == 0 && old.mine > 0 && t.last.Sub(old.last) < 2*w.store.config.Freq {
 		return // it registers there as well
+	} else if ok && mine > 0 && !swept && !old.swept && old.mine > 0 {
+		t.share = max(t.share, min(1, old.share))
 	}
 	w.topics[topic] = t
 	if !w.runs {
@@ -92,10 +100,18 @@ func (w *sweeper) due() []string {
 	return due
 }
 
-func (w *sweeper) share(topic string) float64 {
+// tries says whether this process tries for the lease of a topic in this period.
+func (w *sweeper) tries(topic string) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.topics[topic].share
+	t := w.topics[topic]
+	if t.swept {
+		return false
+	}
+	tries := mathrand.Float64() < t.share
+	t.share *= impatience
+	w.topics[topic] = t
+	return tries
 }
 
 func (w *sweeper) run() {
@@ -136,20 +152,27 @@ func (w *sweeper) round(ctx context.Context, conn *redis.Conn, memories map[stri
 			delete(memories, topic)
 		}
 	}
+	if len(due) > 0 { // from another each time, since a round may not come to the last
+		from := mathrand.IntN(len(due))
+		due = slices.Concat(due[from:], due[:from])
+	}
 	for _, topic := range due {
 		mine, err := w.lease(ctx, conn, topic, memories[topic] != nil)
+		if err == nil && mine {
+			if memories[topic] == nil {
+				memories[topic] = emptyMemory()
+			}
+			err = w.sweep(ctx, conn, topic, memories[topic])
+		}
+		var refused redis.Error
+		if errors.As(err, &refused) { // this topic alone cannot be swept
+			mine, err = false, nil
+		}
 		if err != nil {
 			return err
 		}
 		if !mine {
 			delete(memories, topic)
-			continue
-		}
-		if memories[topic] == nil {
-			memories[topic] = &memory{seen: make(map[string]string), absent: make(map[string]int64)}
-		}
-		if err := w.sweep(ctx, conn, topic, memories[topic]); err != nil {
-			return err
 		}
 	}
 	return nil
@@ -157,7 +180,7 @@ func (w *sweeper) round(ctx context.Context, conn *redis.Conn, memories map[stri
 
 // lease says whether this process sweeps the topic in this period.
 func (w *sweeper) lease(ctx context.Context, conn *redis.Conn, topic string, had bool) (bool, error) {
-	if !had && mathrand.Float64() >= w.share(topic) {
+	if !had && !w.tries(topic) {
 		return false, nil
 	}
 	key, ttl := w.store.keys.sweeper(topic), 5*w.store.config.Freq/2
@@ -176,6 +199,11 @@ type memory struct {
 	last   int64
 	seen   map[string]string // stamp last seen alive, by host
 	absent map[string]int64  // since when, by host
+	lost   int64             // since when the set is not what the version counts, 0 while it is
+}
+
+func emptyMemory() *memory {
+	return &memory{seen: make(map[string]string), absent: make(map[string]int64)}
 }
 
 // note takes a snapshot in and returns who is absent for the first time, and who was at every sweep for a
@@ -183,6 +211,11 @@ type memory struct {
 func (m *memory) note(s *snapshot, freq, ttl time.Duration) (suspects, gone []string) {
 	gap := s.time-m.last > (3 * freq / 2).Microseconds()
 	m.last = s.time
+	if s.whole() {
+		m.lost = 0
+	} else if m.lost == 0 || gap {
+		m.lost = s.time
+	}
 	listed := make(map[string]bool, len(s.hosts))
 	for _, h := range s.hosts {
 		listed[h] = true
@@ -220,8 +253,9 @@ func (w *sweeper) sweep(ctx context.Context, conn *redis.Conn, topic string, m *
 	}
 	suspects, gone := m.note(snap, s.config.Freq, s.config.TTL)
 	var calls []*call
-	if len(suspects) == 0 && !snap.whole() {
-		calls = append(calls, s.suspectCall(topic, nil)) // a new epoch
+	if len(suspects) == 0 && !snap.whole() && (len(snap.hosts) > 0 || snap.time-m.lost >= s.config.TTL.Microseconds()) {
+		// A new epoch. Who lives opens it by beating: an empty set says that nobody is there only after a TTL.
+		calls = append(calls, s.suspectCall(topic, nil))
 	}
 	for some := range slices.Chunk(suspects, batchSize) {
 		calls = append(calls, s.suspectCall(topic, some))

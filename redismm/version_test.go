@@ -35,7 +35,7 @@ func TestFastPathRefusesEqualSeqOtherChange(t *testing.T) {
 		r.beats(s, core.Kept, c)
 		lost := r.version()
 		r.rollBack(lagging)
-		if err := r.store().DrainFrom(r.Context(), compute, "node2", time.Hour, "test"); err != nil {
+		if err := r.store().DrainFor(r.Context(), compute, "node2", time.Hour, "test"); err != nil {
 			r.Fatal(err)
 		}
 		if now := r.version(); now.epoch != lost.epoch || now.seq != lost.seq || now.n != lost.n || now.change == lost.change {
@@ -119,7 +119,7 @@ func TestQuietTopicOutlivesADay(t *testing.T) {
 		r.leaves(other, core.Left, gone)
 		r.beats(s, core.Kept, c)
 		drain := func(d time.Duration) func() error {
-			return func() error { return s.DrainFrom(r.Context(), compute, "node1", d, "test") }
+			return func() error { return s.DrainFor(r.Context(), compute, "node1", d, "test") }
 		}
 		for _, step := range []struct {
 			script string
@@ -234,8 +234,21 @@ func TestALostIndexIsAnnouncedByASweepToo(t *testing.T) {
 		r.joined("node1")
 		was := r.version()
 		r.do("DEL", keysOf.set(compute))
-		s := r.store()
-		if err := r.sweep(s, newMemory()); err != nil {
+		s, seen := r.store(), newMemory()
+		began := time.Now()
+		for time.Since(began) < r.config.TTL { // who lives has until then to be back
+			if err := r.sweep(s, seen); err != nil {
+				r.Fatal(err)
+			}
+			if is := r.version(); is != was {
+				r.Fatalf("version %+v of %+v after %s, want what contradicts the set for a TTL", is, was, time.Since(began))
+			}
+			if _, err := s.TopicExchange(r.Context(), compute); !errors.Is(err, core.ErrUnavailable) {
+				r.Fatalf("%v, want ErrUnavailable", err)
+			}
+			r.pass(r.config.Freq)
+		}
+		if err := r.sweep(s, seen); err != nil {
 			r.Fatal(err)
 		}
 		if is := r.version(); is.epoch == was.epoch || is.n != "0" {

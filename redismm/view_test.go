@@ -267,7 +267,7 @@ func TestOutsideDrainSurvivesBeatsAndRestart(t *testing.T) {
 		w := r.watch(r.store())
 		outside := r.store()
 		drain := func(d time.Duration) {
-			if err := outside.DrainFrom(r.Context(), compute, "node1", d, "the disk is full"); err != nil {
+			if err := outside.DrainFor(r.Context(), compute, "node1", d, "the disk is full"); err != nil {
 				r.Fatal(err)
 			}
 		}
@@ -288,7 +288,7 @@ func TestOutsideDrainSurvivesBeatsAndRestart(t *testing.T) {
 			r.do("PERSIST", keysOf.liveness(compute, "node1"))
 			r.do("PERSIST", keysOf.liveness(compute, "node2"))
 			r.do("PERSIST", keysOf.liveness(compute, "node3"))
-			if err := outside.DrainFrom(r.Context(), compute, "node2", time.Hour, "another"); err != nil {
+			if err := outside.DrainFor(r.Context(), compute, "node2", time.Hour, "another"); err != nil {
 				r.Fatal(err)
 			}
 			r.pass(3 * r.config.Freq)

@@ -2,9 +2,11 @@ package redismm
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"math/rand/v2"
+	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -108,6 +110,9 @@ func (f *follower) deaf() {
 	}
 }
 
+// errClosed is why a view is not followed any more.
+var errClosed = errors.New("the store is closed")
+
 // firstView bounds how long a reader waits for the first view.
 const firstView = 800 * time.Millisecond
 
@@ -136,6 +141,8 @@ func (f *follower) run() {
 	for {
 		select {
 		case <-f.ctx.Done():
+			f.stale = errClosed
+			f.publish()
 			return
 		case text := <-f.inbox:
 			if heard := f.hear(text); !f.hearRest() || !heard {
@@ -148,6 +155,7 @@ func (f *follower) run() {
 			draw, drawn = nil, time.Now()
 			f.publish()
 		case <-f.changed:
+			f.passed = time.Now() // what was told until now may not have been heard
 			f.compare()
 			f.publish()
 		case <-poll.C:
@@ -170,6 +178,9 @@ func (f *follower) untilPoll() time.Duration {
 func (f *follower) publish() {
 	v := f.picture.view(f.asOf, time.Since(f.looked))
 	v.Stale = f.stale
+	if v.Stale == nil && len(v.Members) == 0 && f.picture.contradicted { // not "nobody": nobody can tell
+		v.Stale = f.store.contradiction(f.topic)
+	}
 	last, _ := f.feed.Last()
 	if last != nil && (last.Stale == nil) == (v.Stale == nil) && last.Version == v.Version && same(last, v) {
 		return
@@ -261,7 +272,7 @@ func (f *follower) compare() {
 		return
 	}
 	now := readVersion(v)
-	if now != f.picture.version || (now.epoch != "" && now.n != n.String()) || (now.epoch == "" && n.Val() > 0) {
+	if now != f.picture.version || (now.epoch != "" && now.n != strconv.FormatInt(n.Val(), 10)) || (now.epoch == "" && n.Val() > 0) {
 		f.read(ctx)
 	}
 }
@@ -272,7 +283,9 @@ func (f *follower) denied() bool { return f.store.ear.denied.Load() && !f.listen
 // poll compares. While members are held it reads, and counts the interval for them if it then has heard all
 // that was told before it read: what was up and was lost again between two polls was told.
 func (f *follower) poll() {
-	f.store.sweeps.tend(f.topic, 0, 0)
+	if f.picture.version != (version{}) || len(f.picture.members) > 0 { // a mistyped topic has nobody to look for
+		f.store.sweeps.tend(f.topic, 0, 0, false)
+	}
 	if f.denied() { // perhaps not any more
 		f.store.ear.listen(f.store.keys.channel(f.topic), f)
 	}
@@ -298,7 +311,7 @@ func (f *follower) poll() {
 	}
 	cancel()
 	heard := f.hearRest()
-	dropped := err == nil && f.picture.pass(interval)
+	dropped := err == nil && len(f.changed) == 0 && f.picture.pass(interval)
 	if dropped || !heard {
 		f.compare()
 	}

@@ -15,7 +15,7 @@ const propagation = 2 * time.Second
 
 // draining is what the flags of drain say.
 type draining struct {
-	for_      time.Duration
+	long      time.Duration
 	reason    string
 	wait, off bool
 }
@@ -36,7 +36,7 @@ a preStop hook, --wait gives readers the time to hear of it. HOST is this machin
 	}
 	f := c.Flags()
 	f.SortFlags = false
-	f.DurationVar(&d.for_, "for", 10*time.Minute, "how `long`")
+	f.DurationVar(&d.long, "for", 10*time.Minute, "how `long`")
 	f.StringVar(&d.reason, "reason", "", "the `reason`, for whoever asks why")
 	f.BoolVar(&d.wait, "wait", false, "return when readers have had 2s to hear of it")
 	f.BoolVar(&d.off, "off", false, "end the drain")
@@ -51,11 +51,11 @@ func (a *app) drainFrom(cmd *cobra.Command, args []string, d draining) error {
 	if err != nil {
 		return err
 	}
-	if d.for_ < time.Second {
-		return usageError{core.Invalid("--for", d.for_.String(), "want at least 1s; --off ends a drain")}
+	if d.long < time.Second {
+		return usageError{core.Invalid("--for", d.long.String(), "want at least 1s; --off ends a drain")}
 	}
 	if d.off {
-		d.for_ = 0
+		d.long = 0
 	}
 	store, err := a.store()
 	if err != nil {
@@ -81,7 +81,7 @@ func (a *app) drainFrom(cmd *cobra.Command, args []string, d draining) error {
 // drainer is what drain needs of a store.
 type drainer interface {
 	Remaining(ctx context.Context, topic, host string) (time.Duration, error)
-	DrainFrom(ctx context.Context, topic, host string, for_ time.Duration, reason string) error
+	DrainFor(ctx context.Context, topic, host string, d time.Duration, reason string) error
 }
 
 func (a *app) drainOnce(ctx context.Context, store drainer, r core.Registration, d draining) (verdict, error) {
@@ -90,9 +90,9 @@ func (a *app) drainOnce(ctx context.Context, store drainer, r core.Registration,
 		err = core.ErrNotRegistered
 	}
 	if err == nil {
-		err = store.DrainFrom(ctx, r.Topic, r.Host, d.for_, d.reason)
+		err = store.DrainFor(ctx, r.Topic, r.Host, d.long, d.reason)
 	}
-	v := verdict{Outcome: "draining", text: fmt.Sprintf("%s drains for %s", core.DirectKey(r.Topic, r.Host), d.for_)}
+	v := verdict{Outcome: "draining", text: fmt.Sprintf("%s drains for %s", core.DirectKey(r.Topic, r.Host), d.long)}
 	if d.off {
 		v = verdict{Outcome: "up", text: core.DirectKey(r.Topic, r.Host) + " is not drained from outside any more"}
 	}

@@ -1,7 +1,7 @@
 -- Beats registrations of which nothing has changed since their last upsert.
--- KEYS    set version liveness...
+-- KEYS    set version sweeper liveness...
 -- ARGV    ttl life notAfter epoch seq change n
--- returns 1, or 0 where an upsert is needed
+-- returns 1, or 2 where nobody sweeps the topic, or 0 where an upsert is needed
 
 local time = redis.call('TIME')
 if tonumber(time[1]) * 1000000 + tonumber(time[2]) > tonumber(ARGV[3]) then return 0 end
@@ -10,9 +10,9 @@ for i = 1, 4 do
   if v[i] ~= ARGV[i + 3] then return 0 end
 end
 if redis.call('SCARD', KEYS[1]) ~= tonumber(ARGV[7]) then return 0 end
-for i = 3, #KEYS do
+for i = 4, #KEYS do
   if redis.call('PEXPIRE', KEYS[i], ARGV[1]) == 0 then return 0 end
 end
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
 redis.call('PEXPIRE', KEYS[2], ARGV[2])
-return 1
+return 2 - redis.call('EXISTS', KEYS[3])

@@ -251,7 +251,9 @@ func (h *HeartbeatMatchMaker) forget(e *entry) {
 	}
 	delete(h.table, e.place())
 	h.sorted = nil
-	h.met(Event{Kind: Departed, Member: e.member()})
+	if e.joined || e.claim.Instance != "" { // else it never came to the registry
+		h.met(Event{Kind: Departed, Member: e.member()})
+	}
 }
 
 // inOrder returns the table by topic and host.

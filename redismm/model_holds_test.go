@@ -182,15 +182,10 @@ func (m *machine) asks(topic, host string, p *plain, s *snapshot) {
 	}
 }
 
-// lists compares the names of topics.
+// lists compares the names of topics. To list them takes those away that have no version.
 func (m *machine) lists() {
-	var want []string
-	for topic := range m.named {
-		if m.topics[topic].epoch != "" {
-			want = append(want, topic)
-		}
-	}
-	slices.Sort(want)
+	maps.DeleteFunc(m.named, func(topic string, _ bool) bool { return m.topics[topic].epoch == "" })
+	want := slices.Sorted(maps.Keys(m.named))
 	got, err := m.store.Topics(m.ctx())
 	if err != nil || strings.Join(got, " ") != strings.Join(want, " ") {
 		m.Fatalf("topics %v, %v, want %v", got, err, want)

@@ -28,6 +28,9 @@ func checkHost(topic string, r core.Registration, seen map[string]core.Registrat
 	if r.Topic != "" && r.Topic != topic {
 		return core.Invalid("topic", r.Topic, fmt.Sprintf("want none, or %q as the list says", topic))
 	}
+	if r.Host == "" {
+		return core.Invalid("host", "", "want a name of 1 to 255 bytes; an object names it as \"host\"")
+	}
 	r.Topic = "any" // a ring's topics may have names that nobody can register
 	if err := r.Check(); err != nil {
 		return err

@@ -359,7 +359,7 @@ func TestWhatIsWrongInAFileIsNamedWithItsLine(t *testing.T) {
 		{"{\"t\": [\n1,\n\"a\"]}", `line 2: topic "t", host 1: want a name or an object, got 1`},
 		{"{\"t\": [\"a\",\n\n[\"b\"]]}", `line 3: topic "t", host 2: want a name or an object, got ["b"]`},
 		{"{\"t\": [\"a\",\nnull]}", `line 2: topic "t", host 2: want a name or an object, got null`},
-		{"{\"t\": [\"a\",\n\"\"]}", `line 2: topic "t", host 2: invalid host "": want 1 to 255 bytes`},
+		{"{\"t\": [\"a\",\n\"\"]}", `line 2: topic "t", host 2: invalid host "": want a name of 1 to 255 bytes`},
 		{"{\"t\": [{\"host\": \"a\",\n\"port\": 80}]}", `line 2: topic "t", host 1: unknown field "port": want host, addr, zone, weight and labels`},
 		{"{\"t\": [{\"host\": \"a\",\n\n\"weight\": \"2\"}]}", `line 3: topic "t", host 1: weight: want int, got string`},
 		{"{\"t\": [\n{\"host\": \"a\", \"weight\": 65536}]}", `line 2: topic "t", host 1: invalid weight "65536"`},

@@ -124,7 +124,7 @@ func TestWhatCannotBeAHostIsRefused(t *testing.T) {
 		list []core.Registration
 		want string
 	}{
-		{[]core.Registration{{Host: "a"}, {}}, `invalid ring: topic "t", host 2: invalid host "": want 1 to 255 bytes`},
+		{[]core.Registration{{Host: "a"}, {}}, `invalid ring: topic "t", host 2: invalid host "": want a name of 1 to 255 bytes`},
 		{[]core.Registration{{Host: "a\n"}}, `invalid ring: topic "t", host 1: invalid host "a\n"`},
 		{[]core.Registration{{Host: "a", Weight: -1}}, `invalid weight "-1"`},
 		{[]core.Registration{{Host: "a", Topic: "u"}}, `invalid topic "u": want none, or "t"`},

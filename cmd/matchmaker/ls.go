@@ -69,10 +69,22 @@ func (a *app) ls(cmd *cobra.Command, args []string) error {
 	} else {
 		err = a.lsHosts(ctx, from, args[0])
 	}
-	if err != nil {
-		return fmt.Errorf("ls: %w", err)
+	return a.failed("ls", err)
+}
+
+// failed is the end of a command that lists; with --json, its error is an object too.
+func (a *app) failed(name string, err error) error {
+	if err == nil {
+		return nil
 	}
-	return nil
+	err = fmt.Errorf("%s: %w", name, err)
+	if !a.JSON {
+		return err
+	}
+	text := struct {
+		Error string `json:"error"`
+	}{a.message(err)}
+	return cmp.Or(a.printJSON(text), exitCode(codeOf(err)).orNil())
 }
 
 // counted is what --json prints for a topic.

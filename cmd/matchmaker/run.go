@@ -59,11 +59,15 @@ func (a *app) run(ctx context.Context, more record, place, command []string) err
 	}
 	signals, release := supervise.Signals()
 	defer release()
+	embedded := a.RedisURL == embeddedURL
 	mm, end, err := a.open(ctx)
 	if err != nil {
 		return err
 	}
 	defer end()
+	if embedded { // the command is to find the same Redis
+		a.environ = append(a.environ[:len(a.environ):len(a.environ)], variableOf("redis-url")+"="+a.RedisURL)
+	}
 	child, err := supervise.Start(command, a.environ, a.stdin, a.stdout, a.stderr)
 	if err != nil {
 		return a.notStarted(err)

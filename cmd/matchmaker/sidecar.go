@@ -13,8 +13,8 @@ func (a *app) sidecarCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "sidecar [--register REGISTRATION]...",
 		Short: "Keep hosts registered until told to stop",
-		Long: `Registers hosts and keeps them registered with heartbeats until SIGTERM or SIGINT; then it leaves, within 5 s,
-and exits with 0. A second SIGINT ends it at once. Redis may be down, also at the start: what cannot be done
+		Long: `Registers hosts and keeps them registered with heartbeats until SIGTERM, SIGINT or SIGHUP; then it leaves, within
+5 s, and exits with 0. A second SIGINT ends it at once. Redis may be down, also at the start: what cannot be done
 now is tried again with every heartbeat. What happens to the registrations is logged on stderr.
 
 A registration is TOPIC=HOST, and what is to be known of the host, each part after a comma:

@@ -184,8 +184,5 @@ func TestAKilledSidecarsHostLapses(t *testing.T) {
 	p.err.says(t, `"event":"registered"`)
 	p.signal(t, syscall.SIGKILL)
 	p.wait(t)
-	if r := matchmaker("resolve", "a").at(m).run(t); r.out != "x\n" {
-		t.Logf("just after the kill: %+v", r)
-	}
 	eventually(t, "exit code 3", func() bool { return matchmaker("resolve", "a").at(m).run(t).code == exitNoMatch })
 }

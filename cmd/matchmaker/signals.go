@@ -7,13 +7,16 @@ import (
 	"syscall"
 )
 
-// stopping returns a context that ends with ctx and at the first SIGTERM or SIGINT, and a channel that is
-// closed by a SIGINT after that. Call release when both are done with.
+// stopping returns a context that ends with ctx and at the first SIGTERM, SIGINT or SIGHUP, and a channel that is
+// closed by a SIGINT after that. A SIGHUP that is ignored, as nohup does, stays so. Call release when both are done with.
 func stopping(ctx context.Context) (stopped context.Context, forced <-chan struct{}, release func()) {
 	stopped, stop := context.WithCancel(ctx)
 	force, released := make(chan struct{}), make(chan struct{})
 	signals := make(chan os.Signal, 4)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
+	if !signal.Ignored(syscall.SIGHUP) {
+		signal.Notify(signals, syscall.SIGHUP)
+	}
 	go func() {
 		for {
 			select {

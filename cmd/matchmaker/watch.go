@@ -37,7 +37,7 @@ func (a *app) watch(cmd *cobra.Command, topics []string) error {
 	if err != nil {
 		return err
 	}
-	defer backend.Close()
+	defer closeSoon(backend)
 	for _, topic := range topics {
 		if err := core.CheckTopic(topic); err != nil && a.Backend == "redis" {
 			return usageError{err}
@@ -55,6 +55,19 @@ func (a *app) watch(cmd *cobra.Command, topics []string) error {
 	}
 	<-ctx.Done()
 	return nil
+}
+
+// closeSoon does not wait for what a Redis that does not answer holds up.
+func closeSoon(c io.Closer) {
+	closed := make(chan struct{})
+	go func() {
+		defer close(closed)
+		c.Close()
+	}()
+	select {
+	case <-closed:
+	case <-time.After(200 * time.Millisecond):
+	}
 }
 
 func (a *app) watchable() (watchable, io.Closer, error) {
@@ -84,7 +97,7 @@ func (w *watching) begin(ctx context.Context, topic string) {
 	}
 	w.seen[topic] = true
 	w.going.Go(func() {
-		last := &core.View{Topic: topic}
+		var last *core.View
 		for v := range w.from.Watch(ctx, topic) {
 			w.print(changes(last, v))
 			last = v
@@ -114,7 +127,7 @@ func (w *watching) all(ctx context.Context, every time.Duration) {
 	}
 }
 
-// change is one line of watch. Its change is joined, left, held, back, changed, stale or fresh.
+// change is one line of watch. Its change is empty (at first), joined, left, held, back, changed, stale or fresh.
 type change struct {
 	Time   time.Time    `json:"time"`
 	Topic  string       `json:"topic"`
@@ -123,7 +136,7 @@ type change struct {
 	Error  string       `json:"error,omitempty"`
 }
 
-// changes tells what is new in a view since an older one of its topic.
+// changes tells what is new in a view since an older one of its topic, nil for the first.
 func changes(old, v *core.View) []change {
 	var cs []change
 	add := func(what string, m *core.Member, err error) {
@@ -132,6 +145,12 @@ func changes(old, v *core.View) []change {
 			c.Error = err.Error()
 		}
 		cs = append(cs, c)
+	}
+	if old == nil {
+		old = &core.View{}
+		if len(v.Members) == 0 && v.Stale == nil {
+			add("empty", nil, v.Err())
+		}
 	}
 	if v.Stale != nil && old.Stale == nil {
 		add("stale", nil, v.Stale)

@@ -15,6 +15,7 @@ func TestWatchPrintsEachChange(t *testing.T) {
 	short := []string{"--heartbeat-freq=100ms", "--heartbeat-ttl=300ms"}
 	text := matchmaker(append(short, "watch", "a")...).at(m).start(t)
 	all := matchmaker(append(short, "watch", "--json")...).at(m).start(t)
+	text.out.says(t, "empty    a  topic was never heard of")
 	kept := sidecar("--register", "a=x,addr=10.0.0.1:80", "--register", "b=y").at(m).start(t)
 	text.out.says(t, "joined   a  x  up  10.0.0.1:80\n")
 	all.out.says(t, `"topic":"a","change":"joined","member":{"topic":"a","host":"x"`, `"topic":"b","change":"joined"`)

@@ -40,7 +40,7 @@ func (a *app) why(cmd *cobra.Command, args []string) error {
 	defer cancel()
 	w, err := store.Why(ctx, args[0], host)
 	if err != nil {
-		return fmt.Errorf("why: %w", err)
+		return a.failed("why", err)
 	}
 	if a.JSON {
 		err = a.printJSON(w)

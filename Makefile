@@ -32,7 +32,7 @@ lint: ## check format, go vet, staticcheck, and who may import whom
 	go test -run '^TestImports' ./integration
 
 integration: ## run the tests against a real redis-server, with real processes; a missing one fails
-	CI=true go test $(RACE) -count=1 -timeout 10m $(REDIS_PACKAGES)
+	CI=true go test $(RACE) -count=1 -p 1 -timeout 10m $(REDIS_PACKAGES)
 
 fuzz: ## run each fuzz test for FUZZTIME (10s)
 	@grep -rnoE --include='*_test.go' '^func Fuzz[A-Za-z0-9_]+' . | sed -E 's|^(.*)/[^/]*:[0-9]+:func (.*)|\1 \2|' | sort -u | \
@@ -46,10 +46,10 @@ bench: ## run the benchmarks, each for BENCHTIME (1s)
 
 ci: ## run every stage, each with its time and its budget
 	@mkdir -p bin && rm -f bin/stages
-	@$(STAGE) build 120 $(MAKE) --no-print-directory build
-	@$(STAGE) lint 240 $(MAKE) --no-print-directory lint
-	@$(STAGE) fuzz 120 $(MAKE) --no-print-directory fuzz FUZZTIME=3s
-	@$(STAGE) bench 120 $(MAKE) --no-print-directory bench BENCHTIME=1x
-	@$(STAGE) test 240 $(MAKE) --no-print-directory test
-	@$(STAGE) integration 300 $(MAKE) --no-print-directory integration
+	@$(STAGE) build 90 $(MAKE) --no-print-directory build
+	@$(STAGE) lint 180 $(MAKE) --no-print-directory lint
+	@$(STAGE) fuzz 60 $(MAKE) --no-print-directory fuzz FUZZTIME=3s
+	@$(STAGE) bench 90 $(MAKE) --no-print-directory bench BENCHTIME=1x
+	@$(STAGE) test 270 $(MAKE) --no-print-directory test
+	@$(STAGE) integration 450 $(MAKE) --no-print-directory integration
 	@echo "==> all stages passed:" && cat bin/stages

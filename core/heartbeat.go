@@ -114,14 +114,27 @@ func (h *HeartbeatMatchMaker) Close() error {
 	was := h.closed
 	h.closed = true
 	h.mu.Unlock()
-	h.StopHeartbeat()
-	h.end(errClosed)
-	h.live.Wait()
-	if c, ok := h.backend.(io.Closer); ok && !was {
-		return c.Close()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		h.StopHeartbeat()
+		h.end(errClosed)
+		h.live.Wait()
+	}()
+	select {
+	case <-ended:
+	case <-time.After(graceful): // a call that nobody answers ends with the backend
 	}
-	return nil
+	var err error
+	if c, ok := h.backend.(io.Closer); ok && !was {
+		err = c.Close()
+	}
+	<-ended
+	return err
 }
+
+// graceful is how long a round under way may take to end before Close closes the backend.
+const graceful = 100 * time.Millisecond
 
 // Register takes the places over from any older instance and keeps them: the original's register. A
 // registration of this process under the same topic and host is replaced.

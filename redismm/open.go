@@ -42,8 +42,10 @@ func OpenStore(dsn string, c Config) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
+	own := newLines(dialer(options))
+	options.Dialer = own.Dial
 	client := redis.NewClient(options)
-	s, err := NewStore(client, c)
+	s, err := newStore(client, c, own)
 	if err != nil {
 		client.Close()
 		return nil, err
@@ -121,6 +123,11 @@ const manyFailures = 10_000
 // beats, without retries, because a repeated beat must not be mistaken for a new one.
 // Close closes that, not the user's.
 func NewStore(client redis.UniversalClient, c Config) (*Store, error) {
+	return newStore(client, c, nil)
+}
+
+// newStore returns a store over a client whose lines are own, or nil if they are the user's.
+func newStore(client redis.UniversalClient, c Config, own *lines) (*Store, error) {
 	single, ok := client.(*redis.Client)
 	if !ok {
 		return nil, core.Invalid("client", fmt.Sprintf("%T", client), "want a *redis.Client; others are not supported yet")
@@ -139,6 +146,10 @@ func NewStore(client redis.UniversalClient, c Config) (*Store, error) {
 		return nil, err
 	}
 	addr := options.Addr
+	if own == nil {
+		own = newLines(options.Dialer)
+		options.Dialer = own.Dial
+	}
 	options.MaxRetries, options.DialerRetries = -1, 1
 	options.PipelinePoolSize, options.MinIdleConns, options.MaxIdleConns = -1, 0, 4
 	// Writes take turns, so this pool has few connections. Its size is how many dials may fail before go-redis
@@ -152,6 +163,7 @@ func NewStore(client redis.UniversalClient, c Config) (*Store, error) {
 		addr:    addr,
 		read:    single,
 		write:   redis.NewClient(&options),
+		lines:   own,
 		follows: make(map[string]*follower),
 	}
 	s.patience = s.write.Options().ReadTimeout

@@ -26,6 +26,7 @@ type Store struct {
 	read   *redis.Client
 	write  *redis.Client // no retries
 	owned  *redis.Client // to be closed, or nil
+	lines  *lines        // of write and owned
 	clock  clock
 	// patience is how long a client of write waits for a reply, whatever its context allows.
 	patience time.Duration
@@ -51,10 +52,10 @@ func (s *Store) Close() error {
 	}
 	s.mu.Unlock()
 	s.sweeps.stop()
-	s.ear.stop()
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
+		s.ear.stop() // waits while its connection is made
 		s.sweeps.going.Wait()
 		s.going.Wait() // the followers, which may begin to listen until they end
 		s.ear.going.Wait()
@@ -63,6 +64,7 @@ func (s *Store) Close() error {
 	case <-ended:
 	case <-time.After(graceful):
 	}
+	s.lines.cut()
 	err := s.write.Close()
 	if s.owned != nil {
 		err = errors.Join(err, s.owned.Close())

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net"
-	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -88,54 +87,4 @@ func many(t testing.TB, r *integration.Redis, topics, hosts int) *core.Heartbeat
 		t.Fatal(err)
 	}
 	return h
-}
-
-// BenchmarkRoundOf100000 is a round of heartbeats of one process with 100,000 registrations in topics of
-// 1,000, beside the least that could be sent for them: one PEXPIRE each, pipelined.
-func BenchmarkRoundOf100000(b *testing.B) {
-	const topics, hosts = 100, 1000
-	r := integration.StartRedis(b, "appendonly no")
-	h := many(b, r, topics, hosts)
-	perSecond := func(b *testing.B) {
-		b.ReportMetric(float64(b.N)*topics*hosts/b.Elapsed().Seconds(), "registrations/s")
-	}
-	if err := h.SendHeartbeats(b.Context()); err != nil {
-		b.Fatal(err)
-	}
-	b.Run("heartbeats", func(b *testing.B) {
-		for b.Loop() {
-			if err := h.SendHeartbeats(b.Context()); err != nil {
-				b.Fatal(err)
-			}
-		}
-		perSecond(b)
-	})
-	b.Run("pipelined-PEXPIRE", func(b *testing.B) {
-		c := r.Client()
-		keys := make([]string, 0, topics*hosts)
-		for i := range topics {
-			for j := range hosts {
-				keys = append(keys, fmt.Sprintf("mm:{topic%d}@node%04d", i, j))
-			}
-		}
-		for b.Loop() {
-			renewed := 0
-			for some := range slices.Chunk(keys, 1000) {
-				replies, err := c.Pipelined(b.Context(), func(p redis.Pipeliner) error {
-					for _, k := range some {
-						p.PExpire(b.Context(), k, 3*time.Minute)
-					}
-					return nil
-				})
-				if err != nil {
-					b.Fatal(err)
-				}
-				renewed += len(replies)
-			}
-			if renewed != topics*hosts {
-				b.Fatalf("%d keys were renewed, want %d", renewed, topics*hosts)
-			}
-		}
-		perSecond(b)
-	})
 }

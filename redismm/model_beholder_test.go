@@ -225,16 +225,16 @@ func (b *beholder) compareSights(why, host string, was, now sight, wells map[str
 	}
 	w.tell("%s: %s %s dropped by %s", b.name, host, short(was.stamp), why)
 	w.counted["drops by "+why]++
-	for stamp := range wells {
-		if t := w.owner(stamp); now.stamp == "" && t.Host == host && why == "time" {
-			w.bad("NoFlap: %s drops %s %s and does not show %s, which is well", b.name, host, short(was.stamp), short(stamp))
-		}
-	}
 	if long := w.now - was.since; why == "time" && (!was.held || long < ttlMicro) {
 		w.bad("NoFlap: %s drops %s %s, held %t for %d us only", b.name, host, short(was.stamp), was.held, long)
 	}
-	if wells[was.stamp] && !(why == "time" && b.silence >= was.since) { // what was lost may have told that it was back
-		w.bad("NoFlap: %s drops %s %s by %s, and it is well", b.name, host, short(was.stamp), why)
+	if why == "time" && b.silence >= was.since {
+		return // what was lost may have told that somebody was back
+	}
+	for stamp := range wells {
+		if t := w.owner(stamp); t.Host == host && (stamp == was.stamp || now.stamp == "" && why == "time") {
+			w.bad("NoFlap: %s drops %s %s by %s, and %s is well", b.name, host, short(was.stamp), why, short(stamp))
+		}
 	}
 }
 

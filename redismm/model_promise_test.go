@@ -14,6 +14,9 @@ func (w *world) promise(calm int64) {
 	for _, k := range w.processes {
 		k.fates = nil
 	}
+	for _, b := range w.watchers {
+		b.unheard = 0
+	}
 	for _, then := range []struct {
 		after int64
 		check func()

@@ -98,7 +98,7 @@ func (p *picture) up(host string, v value) {
 	switch {
 	case m != nil && v.stamp < m.member.Instance:
 		p.hold(m)
-		m.under = &v
+		m.under, m.suspect = &v, false
 	case m != nil && v.stamp == m.member.Instance && v.rev < m.rev: // an older record of the same
 		m.held, m.absent, m.suspect, m.under = false, 0, false, nil
 	default:
@@ -204,6 +204,7 @@ func (p *picture) pass(d time.Duration) (dropped bool) {
 		if m.under != nil {
 			p.up(h, *m.under)
 			p.hold(p.members[h])
+			p.members[h].suspect = m.suspect
 		}
 	}
 	return dropped

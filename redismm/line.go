@@ -3,6 +3,7 @@ package redismm
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"net"
 	"sync"
 	"syscall"
@@ -78,7 +79,10 @@ func (c *line) Close() error {
 	c.of.mu.Lock()
 	delete(c.of.open, c)
 	c.of.mu.Unlock()
-	return c.Conn.Close()
+	if err := c.Conn.Close(); !errors.Is(err, net.ErrClosed) { // it may have been cut
+		return err
+	}
+	return nil
 }
 
 // rawLine lets go-redis look whether the other side has closed it.

@@ -25,8 +25,9 @@ build: ## build bin/matchmaker, a static binary
 test: ## run the tests that need nothing but Go, with the race detector
 	go test $(RACE) -short ./...
 
-lint: ## check format, go vet, staticcheck, and who may import whom
+lint: ## check format, go.mod, go vet, staticcheck, and who may import whom
 	@test -z "$$(gofmt -l .)" || { echo "not formatted, run gofmt -w:"; gofmt -l .; exit 1; }
+	go mod tidy -diff
 	go vet ./...
 	go tool -modfile=.ci/tools/go.mod staticcheck ./...
 	go test -run '^TestImports' ./integration

@@ -9,8 +9,6 @@ import (
 	"strings"
 	"sync"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/redis/go-redis/v9"
 
@@ -336,35 +334,6 @@ func (s *Store) Expire(ctx context.Context, topic, host string) (core.Outcome, e
 		return core.Unknown, s.unavailable(err)
 	}
 	return leftOrAbsent(reply), nil
-}
-
-// maxReason is the longest reason of a drain, in bytes.
-const maxReason = 255
-
-// DrainFor drains a host from outside for d, by an overlay that its owner's beats do not touch and that
-// survives its restart; 0 ends the drain. The host stays registered and is shown as [core.Draining]. The
-// reason is for whoever asks why: up to 255 bytes of text.
-func (s *Store) DrainFor(ctx context.Context, topic, host string, d time.Duration, reason string) error {
-	if err := errors.Join(core.CheckTopic(topic), core.CheckHost(host)); err != nil {
-		return err
-	}
-	if d < 0 {
-		return core.Invalid("drain time", d.String(), "want more than 0, or 0 to end the drain")
-	}
-	if len(reason) > maxReason || strings.ContainsFunc(reason, unicode.IsControl) || !utf8.ValidString(reason) {
-		return core.Invalid("reason", reason, "want at most 255 bytes of text without control characters")
-	}
-	until := int64(0)
-	if d > 0 {
-		now, err := s.read.Time(ctx).Result()
-		if err != nil {
-			return s.unavailable(err)
-		}
-		until = now.Add(d).UnixMicro()
-	}
-	keys := []string{s.keys.set(topic), s.keys.version(topic), s.keys.drains(topic)}
-	_, err := one(ctx, s.write, drainScript, keys, s.life(), newNonce(), s.keys.channel(topic), host, until, reason)
-	return s.unavailable(err)
 }
 
 // Remaining returns how long a host stays registered without another beat; 0 if it is not.

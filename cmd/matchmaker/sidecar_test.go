@@ -122,7 +122,7 @@ func TestASidecarStartsWithRedisDown(t *testing.T) {
 	b.err.says(t, "not registered yet", `"event":"degraded"`, at)
 	again := miniredis.NewMiniRedis()
 	if err := again.StartAddr(at); err != nil {
-		t.Skip("somebody took the port meanwhile: ", err)
+		t.Fatal("somebody took the port meanwhile: ", err)
 	}
 	defer again.Close()
 	b.err.says(t, `"event":"registered"`, `"event":"restored"`)

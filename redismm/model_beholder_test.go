@@ -24,8 +24,10 @@ type beholder struct {
 	silence int64 // when one was
 	inbox   []*post
 	busy    bool              // a poll is under way
+	changed bool              // and the subscription began anew meanwhile
 	shown   map[string]sight  // as of the last check
 	largest map[string]string // stamp ever shown, by host
+	began   map[string]int64  // when holds began, by stamp
 }
 
 // post is a message, and who was well when it was published.
@@ -44,7 +46,7 @@ type sight struct {
 
 func (w *world) newBeholder(name string) *beholder {
 	b := &beholder{w: w, name: name, dice: w.dice(name), picture: newPicture("t", worldTTL), passed: w.now,
-		shown: map[string]sight{}, largest: map[string]string{}}
+		shown: map[string]sight{}, largest: map[string]string{}, began: map[string]int64{}}
 	w.watchers = append(w.watchers, b)
 	b.read()
 	w.in(jittered(b.dice), b.poll)
@@ -152,11 +154,17 @@ func (b *beholder) poll() {
 	w.in(time.Duration(b.dice.Int64N(int64(worldFreq/5))), func() {
 		b.read()
 		wells := w.wells()
-		heard := b.deaf <= w.now && !b.stale && b.lag <= worldFreq/2
-		w.in(min(b.lag, worldFreq/2)+time.Duration(b.dice.Int64N(int64(worldFreq/10))), func() { // the pong, after all that was published before
+		pong := b.lag // in order behind what was told
+		if n := len(b.inbox); n > 0 {
+			pong = max(pong, time.Duration(b.inbox[n-1].arrive-w.now)*time.Microsecond)
+		}
+		heard := b.deaf <= w.now && !b.stale && pong <= worldFreq/2
+		w.in(min(pong, worldFreq/2)+time.Duration(b.dice.Int64N(int64(worldFreq/10))), func() {
 			said := b.hearRest()
-			if heard && b.deaf <= w.now {
-				said = !b.picture.pass(interval) && said
+			if heard && b.deaf <= w.now && !b.changed {
+				b.picture.pass(interval)
+				now := w.wells()
+				maps.DeleteFunc(wells, func(stamp string, _ bool) bool { return !now[stamp] }) // left since
 				b.check("time", wells)
 				w.counted["intervals counted"]++
 			}
@@ -165,6 +173,9 @@ func (b *beholder) poll() {
 			}
 			b.passed = now
 			b.busy = false
+			if b.changed {
+				b.reconnect()
+			}
 			b.receive()
 			again()
 		})
@@ -184,7 +195,8 @@ func (b *beholder) hearRest() bool {
 
 // reconnect begins a subscription anew, after messages were lost.
 func (b *beholder) reconnect() {
-	if b.deaf <= b.w.now {
+	if b.changed = b.busy; !b.busy && b.deaf <= b.w.now {
+		b.passed = b.w.now
 		b.compare()
 	}
 }
@@ -195,11 +207,10 @@ func (b *beholder) check(why string, wells map[string]bool) {
 	w := b.w
 	now := make(map[string]sight, len(b.picture.members))
 	for h, m := range b.picture.members {
-		s := sight{m.member.Instance, m.held, w.now}
-		if was := b.shown[h]; was.stamp == s.stamp && was.held {
-			s.since = was.since
+		now[h] = sight{m.member.Instance, m.held, b.heldSince(m)}
+		if m.under != nil {
+			b.heldSince(m.under)
 		}
-		now[h] = s
 	}
 	w.counted["views"]++
 	for _, h := range slices.Sorted(maps.Keys(b.shown)) {
@@ -209,6 +220,15 @@ func (b *beholder) check(why string, wells map[string]bool) {
 		b.monotone(why, h, b.shown[h], now[h], wells)
 	}
 	b.shown = now
+}
+
+// heldSince returns when the hold of a member began.
+func (b *beholder) heldSince(m *seen) int64 {
+	stamp := m.member.Instance
+	if _, ok := b.began[stamp]; !m.held || !ok {
+		b.began[stamp] = b.w.now
+	}
+	return b.began[stamp]
 }
 
 func (b *beholder) compareSights(why, host string, was, now sight, wells map[string]bool) {

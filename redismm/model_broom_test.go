@@ -65,7 +65,7 @@ func (s *broom) round() {
 	}
 	w.lease.holder, w.lease.until = s.name, w.after(5*worldFreq/2)
 	if s.memory == nil {
-		s.memory = &memory{seen: map[string]string{}, absent: map[string]int64{}}
+		s.memory = emptyMemory()
 		s.looks, s.living = map[string][]int64{}, map[string]string{}
 	}
 	s.sweep()
@@ -84,14 +84,14 @@ func (s *broom) sweep() {
 	slices.Sort(suspects)
 	slices.Sort(gone)
 	s.judge(gone)
-	seen := maps.Clone(s.memory.seen)
+	seen, lost := maps.Clone(s.memory.seen), s.memory.lost
 	notAfter := snap.time + (worldFreq / 2).Microseconds()
 	f := func() {
 		switch {
 		case len(suspects) > 0:
 			w.counted["suspects"] += len(suspects)
 			w.run(s.name+": suspect", func() { w.suspect(suspects) })
-		case !snap.whole():
+		case !snap.whole() && (len(snap.hosts) > 0 || snap.time-lost >= ttlMicro):
 			w.run(s.name+": suspect", func() { w.suspect(nil) })
 		}
 		if len(gone) > 0 {

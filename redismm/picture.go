@@ -41,7 +41,7 @@ type seen struct {
 	// suspect: a sweeper announced the absence, and it was not seen alive since. Of any other, a sweeper that
 	// finds it expired has missed that it was back between two sweeps.
 	suspect bool
-	under   *value // while held: an older registration that has lived in the place since, and is not known to be gone
+	under   *seen // while held: an older registration that came to the place, and follows it
 }
 
 func newPicture(topic string, ttl time.Duration) *picture {
@@ -72,8 +72,8 @@ func (p *picture) look(s *snapshot) {
 			delete(p.members, h)
 		default:
 			p.hold(m)
-			if v.kind == tombstone {
-				m.outlives(v.stamp)
+			if m.under != nil && v.kind == tombstone && v.stamp >= m.under.member.Instance {
+				m.under = nil
 			}
 			if v.kind == live && v.stamp == m.member.Instance { // only the index is lost
 				m.anew(p.since)
@@ -98,7 +98,7 @@ func (p *picture) up(host string, v value) {
 	switch {
 	case m != nil && v.stamp < m.member.Instance:
 		p.hold(m)
-		m.under, m.suspect = &v, false
+		m.under = &seen{member: v.member(p.topic, host), rev: v.rev}
 	case m != nil && v.stamp == m.member.Instance && v.rev < m.rev: // an older record of the same
 		m.held, m.absent, m.suspect, m.under = false, 0, false, nil
 	default:
@@ -106,21 +106,26 @@ func (p *picture) up(host string, v value) {
 	}
 }
 
+// hold holds a member, and who came to its place: up comes after if that lives.
 func (p *picture) hold(m *seen) {
-	if !m.held {
-		m.held, m.before, m.absent = true, p.since, 0
+	for ; m != nil; m = m.under {
+		if !m.held {
+			m.held, m.before, m.absent = true, p.since, 0
+		}
+	}
+}
+
+// drop lets who came to the place follow.
+func (p *picture) drop(host string) {
+	if m := p.members[host].under; m != nil {
+		p.members[host] = m
+	} else {
+		delete(p.members, host)
 	}
 }
 
 // anew begins a hold anew, because the member beat after it had begun.
 func (m *seen) anew(since time.Duration) { m.before, m.absent, m.suspect = since, 0, false }
-
-// outlives notes that all registrations up to a stamp are gone.
-func (m *seen) outlives(stamp string) {
-	if m.under != nil && stamp >= m.under.stamp {
-		m.under = nil
-	}
-}
 
 // reading is what a message leaves to be done.
 type reading uint8
@@ -135,8 +140,13 @@ const (
 // hear takes a message in.
 func (p *picture) hear(m *message) reading {
 	for _, c := range m.Changes { // it beat after the hold began, whatever became of it since
-		if s := p.members[at(c, 1)]; c[0] == "up" && s != nil && s.held && s.member.Instance == c[2] {
-			s.anew(p.since)
+		if c[0] != "up" {
+			continue
+		}
+		for s := p.members[c[1]]; s != nil; s = s.under {
+			if s.member.Instance == c[2] {
+				s.anew(p.since)
+			}
 		}
 	}
 	switch {
@@ -164,21 +174,18 @@ func (p *picture) apply(c []string) {
 	case "up":
 		rev, _ := strconv.ParseUint(c[3], 10, 64)
 		p.up(host, value{live, c[2], rev, c[4]})
-	case "left", "expired":
-		switch {
-		case m == nil:
-		case c[2] >= m.member.Instance && (c[0] == "left" || m.suspect):
-			delete(p.members, host)
-		default:
-			p.hold(m)
-			m.outlives(c[2])
-		}
+	case "left":
+		p.gone(host, c[2], func(*seen) bool { return true })
+	case "expired":
+		p.gone(host, c[2], func(m *seen) bool { return m.suspect })
 	case "suspect":
-		if m != nil {
-			p.hold(m)
-			m.suspect = true
-		} else {
+		if m == nil {
 			p.doubt = true
+			return
+		}
+		p.hold(m)
+		for ; m != nil; m = m.under {
+			m.suspect = true
 		}
 	case "drain":
 		p.drains = maps.Clone(p.drains)
@@ -186,28 +193,39 @@ func (p *picture) apply(c []string) {
 	}
 }
 
+// gone drops the registrations of a place up to a stamp, if they are believed to be gone, and holds the others.
+func (p *picture) gone(host, stamp string, believed func(*seen) bool) {
+	m := p.members[host]
+	if m == nil {
+		return
+	}
+	p.hold(m)
+	if u := m.under; u != nil && stamp >= u.member.Instance && believed(u) {
+		m.under = nil
+	}
+	if stamp >= m.member.Instance && believed(m) {
+		p.drop(host)
+	}
+}
+
 // pass counts time at the end of which the topic was read and after that every message published before the
 // reading was heard. A member that was held for a TTL of it is dropped: it did not live when the topic was
-// read, and nobody said since the hold began that it did. An older one that came to its place follows it, held
-// until the topic is read, which pass asks for.
-func (p *picture) pass(d time.Duration) (dropped bool) {
+// read, and nobody said since the hold began that it did.
+func (p *picture) pass(d time.Duration) {
 	for h, m := range p.members {
-		if m.held {
-			m.absent += max(0, d-m.before)
+		for s := m; s != nil; s = s.under {
+			if s.held {
+				s.absent += max(0, d-s.before)
+			}
+			s.before = 0
 		}
-		m.before = 0
-		if m.absent < p.ttl {
-			continue
+		if m.under != nil && m.under.absent >= p.ttl {
+			m.under = nil
 		}
-		dropped = true
-		delete(p.members, h)
-		if m.under != nil {
-			p.up(h, *m.under)
-			p.hold(p.members[h])
-			p.members[h].suspect = m.suspect
+		if m.absent >= p.ttl {
+			p.drop(h)
 		}
 	}
-	return dropped
 }
 
 // holding says whether a member is held.

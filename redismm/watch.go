@@ -311,8 +311,10 @@ func (f *follower) poll() {
 	}
 	cancel()
 	heard := f.hearRest()
-	dropped := err == nil && len(f.changed) == 0 && f.picture.pass(interval)
-	if dropped || !heard {
+	if err == nil && len(f.changed) == 0 {
+		f.picture.pass(interval)
+	}
+	if !heard {
 		f.compare()
 	}
 }

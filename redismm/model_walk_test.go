@@ -13,7 +13,7 @@ import (
 
 var (
 	walkSeed = flag.Uint64("walk.seed", 0, "seed of the first walk; 0: from the clock")
-	walks    = flag.Int("walk.n", 1500, "number of walks")
+	walks    = flag.Int("walk.n", 2000, "number of walks")
 )
 
 // mishap is something that befalls the world.

@@ -20,8 +20,9 @@ type beholder struct {
 	cut     int64 // Redis cannot be reached until
 	deaf    int64 // messages are lost until
 	lag     time.Duration
-	unheard int   // messages that will be lost, and the connection stands
-	silence int64 // when one was
+	unheard int      // messages that will be lost, and the connection stands
+	heard   *message // last
+	silence int64    // when one was
 	inbox   []*post
 	busy    bool              // a poll is under way
 	changed bool              // and the subscription began anew meanwhile
@@ -88,6 +89,7 @@ func (b *beholder) receive() {
 // hear is the follower's, and so are the following.
 func (b *beholder) hear(m *post) bool {
 	b.since()
+	b.heard = &m.message
 	said := b.picture.hear(&m.message)
 	b.w.counted[[...]string{"applied", "known", "to compare", "missing"}[said]]++
 	b.check("a message", m.well)
@@ -222,6 +224,13 @@ func (b *beholder) check(why string, wells map[string]bool) {
 	b.shown = now
 }
 
+// ends says whether the message that was heard last ends a stamp of a host.
+func (b *beholder) ends(host, stamp string) bool {
+	return slices.ContainsFunc(b.heard.Changes, func(c []string) bool {
+		return (c[0] == "left" || c[0] == "expired") && c[1] == host && c[2] >= stamp
+	})
+}
+
 // heldSince returns when the hold of a member began.
 func (b *beholder) heldSince(m *seen) int64 {
 	stamp := m.member.Instance
@@ -265,7 +274,7 @@ func (b *beholder) monotone(why, host string, was, now sight, wells map[string]b
 	}
 	w.tell("%s: %s %s shown by %s", b.name, host, short(now.stamp), why)
 	w.counted["shown"]++
-	if now.stamp < was.stamp && why != "time" {
+	if now.stamp < was.stamp && why != "time" && !(why == "a message" && b.ends(host, was.stamp)) {
 		w.bad("Monotone: %s turns %s from %s to the older %s by %s", b.name, host, short(was.stamp), short(now.stamp), why)
 	}
 	if top := b.largest[host]; now.stamp < top {

@@ -57,8 +57,9 @@ func (o Outcome) Holds() bool { return o == Kept || o == Joined || o == Changed 
 
 // Backend is a registry: what the original left to subclasses of HeartbeatMatchMakerBase. The methods with
 // claims return one outcome for each, always; their error is not nil if and only if some outcome is Unknown.
-// All methods may be called at once, but a claim is in one call at a time, and so is a topic for the first
-// three, except that AckAlive may be given claims without Instance at any time. A new backend passes the suite in coretest.
+// No two claims of one call name the same place. All methods may be called at once, but a claim is in one call
+// at a time, and so is a topic for the first three, except that AckAlive may be given claims without Instance at
+// any time. A new backend passes the suite in coretest.
 type Backend interface {
 	Watcher
 	// BackendRegister takes the places over from any older instance: the hook backend_register. A claim

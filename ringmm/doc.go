@@ -28,7 +28,8 @@
 // The file is looked at once a second and loaded when it changed, however it was replaced: in place, by a
 // rename, or by a symlink that now leads elsewhere. Lookups see the old ring or the new one, never parts of
 // both. A file that cannot be loaded changes nothing: the old ring goes on answering, its views say why they
-// are stale, and the observer is told.
+// are stale, and the observers are told. Of a topic that the old ring does not have, or whose list is empty,
+// nobody can tell then what the file meant: until it is mended, lookups answer [core.ErrUnavailable].
 //
 // A [Ring] is a [core.Watcher], so a [core.Live] over one picks by policy, zone and weight instead.
 package ringmm

@@ -26,7 +26,8 @@ func (k EventKind) String() string {
 	return "event"
 }
 
-// Event is what a [Ring] tells its observers, in the goroutine that met it. They must not block.
+// Event is what a [Ring] tells its observers, in the goroutine that met it. They must not block, nor call Close,
+// which waits for the goroutine that looks at the file.
 type Event struct {
 	Kind  EventKind
 	Path  string // of the ring file; empty for a ring made by New

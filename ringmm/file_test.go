@@ -175,6 +175,9 @@ func TestABadNewFileKeepsTheOldRing(t *testing.T) {
 		if _, err := r.TopicExchange(bg, "empty"); !errors.Is(err, core.ErrUnavailable) {
 			t.Error("an empty topic of a stale ring:", err)
 		}
+		if v, _ := r.Members(bg, "absent"); !errors.Is(v.Err(), core.ErrUnavailable) {
+			t.Error("a topic that a stale ring does not have:", v.Err())
+		}
 	}
 	if got := told.kinds(); got != "refused refused refused" {
 		t.Errorf("told %q, want each once", got)
@@ -185,6 +188,9 @@ func TestABadNewFileKeepsTheOldRing(t *testing.T) {
 	}
 	if _, err := r.TopicExchange(bg, "empty"); !errors.Is(err, core.ErrNoHosts) {
 		t.Error("an empty topic of a restored ring:", err)
+	}
+	if v, _ := r.Members(bg, "absent"); !errors.Is(v.Err(), core.ErrUnknownTopic) {
+		t.Error("a topic that a restored ring does not have:", v.Err())
 	}
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)

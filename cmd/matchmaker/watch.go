@@ -110,9 +110,7 @@ func (w *watching) all(ctx context.Context, every time.Duration) {
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
-		asked, cancel := w.a.bounded(ctx)
-		topics, err := w.from.Topics(asked)
-		cancel()
+		topics, err := w.topics(ctx)
 		if err != nil && ctx.Err() == nil {
 			w.a.log.Warn().Str("error", w.a.message(err)).Msg("the topics cannot be listed; trying again")
 		}
@@ -124,6 +122,28 @@ func (w *watching) all(ctx context.Context, every time.Duration) {
 		case <-ctx.Done():
 			return
 		}
+	}
+}
+
+// topics asks for the topics. It does not wait for an answer after the end of ctx, which a Redis that stalls would
+// make it: the answer ends with the backend then.
+func (w *watching) topics(ctx context.Context) ([]string, error) {
+	type answer struct {
+		topics []string
+		err    error
+	}
+	answered := make(chan answer, 1)
+	asked, cancel := w.a.bounded(ctx)
+	go func() {
+		defer cancel()
+		topics, err := w.from.Topics(asked)
+		answered <- answer{topics, err}
+	}()
+	select {
+	case a := <-answered:
+		return a.topics, a.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
 	}
 }
 

@@ -32,7 +32,7 @@ func (c call) processIn(t *testing.T, attr *syscall.SysProcAttr, stdin *os.File)
 	}
 	if err := p.cmd.Start(); err != nil {
 		if errors.Is(err, syscall.EPERM) {
-			t.Skip(err)
+			t.Skip("a process in namespaces of its own needs a privilege that this one does not have:", err)
 		}
 		t.Fatal(err)
 	}

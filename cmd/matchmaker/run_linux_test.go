@@ -11,17 +11,19 @@ import (
 	"unsafe"
 )
 
+const noTerminal = "a Ctrl-C is typed at a pseudo terminal, and this machine gives none:"
+
 // openTerminal returns both ends of a pseudo terminal.
 func openTerminal(t *testing.T) (keyboard, terminal *os.File) {
 	t.Helper()
 	keyboard, err := os.OpenFile("/dev/ptmx", os.O_RDWR|syscall.O_NOCTTY, 0)
 	if err != nil {
-		t.Skip(err)
+		t.Skip(noTerminal, err)
 	}
 	t.Cleanup(func() { keyboard.Close() })
 	control := func(request uintptr, arg *int32) {
 		if _, _, e := syscall.Syscall(syscall.SYS_IOCTL, keyboard.Fd(), request, uintptr(unsafe.Pointer(arg))); e != 0 {
-			t.Skip(e)
+			t.Skip(noTerminal, e)
 		}
 	}
 	var unlocked, number int32
@@ -29,7 +31,7 @@ func openTerminal(t *testing.T) (keyboard, terminal *os.File) {
 	control(syscall.TIOCGPTN, &number)
 	terminal, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|syscall.O_NOCTTY, 0)
 	if err != nil {
-		t.Skip(err)
+		t.Skip(noTerminal, err)
 	}
 	t.Cleanup(func() { terminal.Close() })
 	return keyboard, terminal
@@ -40,7 +42,7 @@ func children(t *testing.T, parent int) (states []string) {
 	t.Helper()
 	stats, err := filepath.Glob("/proc/[0-9]*/stat")
 	if err != nil || len(stats) == 0 {
-		t.Skip("no /proc")
+		t.Skip("the children of a process are counted in /proc, which this machine does not have:", err)
 	}
 	for _, path := range stats {
 		f, err := os.Open(path)

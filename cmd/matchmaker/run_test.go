@@ -15,9 +15,10 @@ import (
 // supervised is the command line that runs a shell script for topic a, host x.
 func supervised(script string) call { return supervisedAt("100ms", script) }
 
-// supervisedAt is the same with another interval, half of which bounds each call of a heartbeat.
-func supervisedAt(freq, script string) call {
-	return matchmaker("run", "--topic=a", "--host=x", "--heartbeat-freq", freq, "--", "sh", "-c", script)
+// supervisedAt is the same with another interval, half of which bounds each call of a heartbeat, and more flags.
+func supervisedAt(freq, script string, flags ...string) call {
+	args := append([]string{"run", "--topic=a", "--host=x", "--heartbeat-freq", freq}, flags...)
+	return matchmaker(append(args, "--", "sh", "-c", script)...)
 }
 
 func TestRunEndsWithTheCodeOfItsCommand(t *testing.T) {
@@ -136,6 +137,29 @@ func TestACancelledRunStopsItsCommand(t *testing.T) {
 	b.out.says(t, "ready")
 	if code := b.end(t); code != 9 {
 		t.Errorf("exit code %d, %s", code, &b.err)
+	}
+}
+
+func TestTheCommandIsToldWhereAnEmbeddedRedisIs(t *testing.T) {
+	t.Parallel()
+	script := `echo "it is at $MATCHMAKER_REDIS_URL."; trap 'exit 0' TERM; while :; do sleep 0.02; done`
+	for name, c := range map[string]call{
+		"by the flag":                       supervisedAt("100ms", script, "--redis-url=embedded:"),
+		"by the flag, against the variable": supervisedAt("100ms", script, "--redis-url=embedded:").with("MATCHMAKER_REDIS_URL=redis://127.0.0.1:1"),
+		"by the variable":                   supervised(script).with("MATCHMAKER_REDIS_URL=embedded:"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := c.with("PATH=" + os.Getenv("PATH")).start(t)
+			b.out.says(t, "it is at redis://127.0.0.1:", ".\n")
+			url := strings.TrimSuffix(strings.TrimPrefix(b.out.String(), "it is at "), ".\n")
+			eventually(t, "the host is resolved there", func() bool {
+				return matchmaker("resolve", "a").with("MATCHMAKER_REDIS_URL="+url).run(t).out == "x\n"
+			})
+			if code := b.end(t); code != 0 {
+				t.Errorf("exit code %d, %s", code, &b.err)
+			}
+		})
 	}
 }
 

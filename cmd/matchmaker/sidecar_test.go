@@ -3,6 +3,8 @@ package main
 import (
 	"bufio"
 	"encoding/json"
+	"os"
+	"os/signal"
 	"strings"
 	"syscall"
 	"testing"
@@ -148,7 +150,10 @@ func TestASidecarWithAnEmbeddedRedisSaysWhereItIs(t *testing.T) {
 func TestSigtermIsAGoodbye(t *testing.T) {
 	t.Parallel()
 	m := startRedis(t)
-	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
+	heard := make(chan os.Signal, 1) // so that no process of ours begins with SIGHUP ignored, as under nohup
+	signal.Notify(heard, syscall.SIGHUP)
+	defer signal.Stop(heard)
+	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP} {
 		p := sidecar("--register", "a=x").at(m).process(t)
 		p.err.says(t, `"event":"registered"`)
 		p.signal(t, sig)

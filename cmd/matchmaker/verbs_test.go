@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"net"
 	"os"
 	"strings"
@@ -82,7 +83,7 @@ func TestTheHostIsThisMachineIfNoneIsNamed(t *testing.T) {
 	t.Parallel()
 	name, err := os.Hostname()
 	if err != nil {
-		t.Skip(err)
+		t.Fatal(err)
 	}
 	m := startRedis(t)
 	if r := matchmaker("register", "a").at(m).run(t); r.out != "registered a."+name+" for 15s\n" {
@@ -128,6 +129,38 @@ func TestWhenRedisIsDownNobodyCanTell(t *testing.T) {
 		r = matchmaker(append(strings.Fields(verb), "--json", "--timeout=50ms", "--redis-url", url)...).run(t)
 		if said := r.out + r.err; r.code != exitCannotTell || !strings.Contains(said, at) || !strings.Contains(said, "the address is from --redis-url") {
 			t.Errorf("%s --json: %+v", verb, r)
+		}
+	}
+}
+
+func TestLsAndWhySayWhatFailedInJSON(t *testing.T) {
+	t.Parallel()
+	m := startRedis(t)
+	at, url := m.Addr(), urlOf(m)
+	asks := func(args string) result {
+		t.Helper()
+		return matchmaker(append(strings.Fields(args), "--json")...).with("MATCHMAKER_REDIS_URL=" + url).run(t)
+	}
+	if r := asks("ls nosuch"); r != (result{`{"error":"ls: topic was never heard of: \"nosuch\""}` + "\n", "", exitNoMatch}) {
+		t.Errorf("ls of an unknown topic: %+v", r)
+	}
+	const about = `{"topic":"nosuch","host":"x","listed":false,"key":"absent"`
+	if r := asks("why nosuch x"); !strings.HasPrefix(r.out, about) || strings.Contains(r.out, `"error"`) || r.err != "" || r.code != exitNoMatch {
+		t.Errorf("why of an unknown host: %+v, want %s", r, about)
+	}
+	m.Close()
+	for _, args := range []string{"ls", "ls a", "why a x"} {
+		r := asks(args + " --timeout=50ms")
+		var said map[string]string
+		err := json.Unmarshal([]byte(r.out), &said)
+		verb, _, _ := strings.Cut(args, " ")
+		if err != nil || len(said) != 1 || r.err != "" || r.code != exitCannotTell || !strings.HasSuffix(r.out, "}\n") {
+			t.Errorf("%s: %+v, want an error object alone", args, r)
+		}
+		for _, part := range []string{verb + ": cannot tell", at, "the address is from MATCHMAKER_REDIS_URL"} {
+			if !strings.Contains(said["error"], part) {
+				t.Errorf("%s: %q does not say %q", args, said["error"], part)
+			}
 		}
 	}
 }

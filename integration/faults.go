@@ -6,6 +6,9 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+	"time"
+
+	"github.com/redis/go-redis/v9"
 )
 
 // Kill ends the server with SIGKILL, and returns when it has ended. It may be called twice.
@@ -24,8 +27,8 @@ func (r *Redis) Stop() {
 func (r *Redis) Restart() {
 	r.t.Helper()
 	r.Kill()
-	if !r.start() {
-		r.t.Fatalf("redis-server did not come back at %s within %s; its log:\n%s", r.Addr, startTimeout, r.log())
+	if err := r.start(); err != nil {
+		r.t.Fatalf("restart: %v", err)
 	}
 }
 
@@ -40,9 +43,13 @@ func (r *Redis) RestartEmpty() {
 // Forget removes the data of a server that was killed or stopped.
 func (r *Redis) Forget() {
 	r.t.Helper()
-	files, err := filepath.Glob(filepath.Join(r.dir, "appendonly*"))
-	for _, f := range files {
-		err = errors.Join(err, os.RemoveAll(f))
+	var err error
+	for _, pattern := range []string{"appendonly*", "*.rdb"} {
+		files, gerr := filepath.Glob(r.file(pattern))
+		err = errors.Join(err, gerr)
+		for _, f := range files {
+			err = errors.Join(err, os.RemoveAll(f))
+		}
 	}
 	if err != nil {
 		r.t.Fatalf("remove the data of redis-server: %v", err)
@@ -50,21 +57,38 @@ func (r *Redis) Forget() {
 }
 
 // Pause stops the server with SIGSTOP: connections stay open and nothing answers.
-func (r *Redis) Pause() { r.t.Helper(); r.signal(syscall.SIGSTOP) }
+func (r *Redis) Pause() {
+	r.t.Helper()
+	r.signal(syscall.SIGSTOP)
+	if r.answers(20*time.Millisecond) == nil && r.answers(20*time.Millisecond) == nil { // the signal may take its time
+		r.t.Fatalf("redis-server %d answers after SIGSTOP", r.Pid())
+	}
+}
 
-// Resume lets a paused server go on with SIGCONT.
-func (r *Redis) Resume() { r.t.Helper(); r.signal(syscall.SIGCONT) }
+// Resume lets a paused server go on with SIGCONT, and returns when it answers.
+func (r *Redis) Resume() {
+	r.t.Helper()
+	r.signal(syscall.SIGCONT)
+	if err := r.answers(startTimeout); err != nil {
+		r.t.Fatalf("redis-server %d does not answer after SIGCONT: %v", r.Pid(), err)
+	}
+}
 
 // FlushAll removes all data of all databases.
 func (r *Redis) FlushAll() {
 	r.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
-	defer cancel()
-	c := r.connect()
-	defer c.Close()
-	if err := c.FlushAll(ctx).Err(); err != nil {
-		r.t.Fatalf("FLUSHALL at %s: %v", r.Addr, err)
-	}
+	r.tell("FLUSHALL", func(ctx context.Context, c *redis.Client) error {
+		var left *redis.IntCmd
+		_, err := c.TxPipelined(ctx, func(p redis.Pipeliner) error {
+			p.FlushAll(ctx)
+			left = p.DBSize(ctx)
+			return nil
+		})
+		if err == nil && left.Val() != 0 {
+			err = errors.New("keys are left")
+		}
+		return err
+	})
 }
 
 func (r *Redis) signal(s syscall.Signal) {

@@ -1,0 +1,176 @@
+package integration
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"testing"
+	"time"
+
+	toxiproxy "github.com/Shopify/toxiproxy/v2"
+	"github.com/Shopify/toxiproxy/v2/toxics"
+	"github.com/rs/zerolog"
+)
+
+// Proxy stands between clients and a server, and does to what passes whatever it is told, until Heal. What
+// holds for connections holds for those that are open and for new ones. Several faults may be on at once.
+type Proxy struct {
+	// Addr is where it listens.
+	Addr string
+
+	t     testing.TB
+	inner *toxiproxy.Proxy
+}
+
+// StartProxy starts a proxy to a host:port, which ends with the test.
+func StartProxy(t testing.TB, upstream string) *Proxy {
+	t.Helper()
+	p, err := newProxy(t, upstream)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func newProxy(t testing.TB, upstream string) (*Proxy, error) {
+	var p *toxiproxy.Proxy
+	var err error
+	for range 10 { // another process may take the port first
+		var port int
+		if port, err = freePort(); err != nil {
+			break
+		}
+		server := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop())
+		p = toxiproxy.NewProxy(server, "redis", loopback(port), upstream)
+		if err = p.Start(); err == nil {
+			break
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("start a proxy to %s: %w", upstream, err)
+	}
+	t.Cleanup(func() {
+		p.Toxics.ResetToxics(context.Background())
+		p.Stop()
+	})
+	return &Proxy{Addr: p.Listen, t: t, inner: p}, nil
+}
+
+// Down refuses connections, and closes those that are open.
+func (p *Proxy) Down() {
+	p.t.Helper()
+	p.inner.Stop()
+	if c, err := net.Dial("tcp", p.Addr); err == nil {
+		c.Close()
+		p.t.Fatalf("the proxy at %s is down and takes connections", p.Addr)
+	}
+}
+
+// Cut closes the connections that are open, and takes new ones.
+func (p *Proxy) Cut() { p.t.Helper(); p.Down(); p.up() }
+
+// Reset resets new connections as soon as something is sent on them, and closes those that are open.
+func (p *Proxy) Reset() {
+	p.t.Helper()
+	p.add("reset_peer", "upstream", nil)
+	p.add("reset_peer", "downstream", nil)
+	p.Cut()
+}
+
+// Blackhole lets nothing pass, not even the end of a connection, while connections stay open and new ones
+// are taken. What was sent arrives when it is healed, unless its sender gave the connection up.
+func (p *Proxy) Blackhole() {
+	p.t.Helper()
+	p.add("hold", "upstream", nil)
+	p.add("hold", "downstream", nil)
+}
+
+// Deafen lets requests pass and keeps replies back, as Blackhole does.
+func (p *Proxy) Deafen() { p.t.Helper(); p.add("hold", "downstream", nil) }
+
+// Drop loses all that is sent either way while connections stay open; those are closed when it is healed.
+func (p *Proxy) Drop() {
+	p.t.Helper()
+	p.add("timeout", "upstream", nil)
+	p.add("timeout", "downstream", nil)
+}
+
+// Lag delays every reply.
+func (p *Proxy) Lag(by time.Duration) {
+	p.t.Helper()
+	p.add("latency", "downstream", map[string]int64{"latency": by.Milliseconds()})
+}
+
+// Throttle lets pass so many bytes a second either way, in thousands.
+func (p *Proxy) Throttle(kilobytes int64) {
+	p.t.Helper()
+	p.add("bandwidth", "upstream", map[string]int64{"rate": kilobytes})
+	p.add("bandwidth", "downstream", map[string]int64{"rate": kilobytes})
+}
+
+// Heal ends all faults.
+func (p *Proxy) Heal() {
+	p.t.Helper()
+	p.inner.Toxics.ResetToxics(context.Background())
+	if !p.inner.Enabled {
+		p.up()
+	}
+}
+
+func (p *Proxy) up() {
+	p.t.Helper()
+	if err := p.inner.Start(); err != nil {
+		p.t.Fatalf("the proxy at %s does not come back: %v", p.Addr, err)
+	}
+}
+
+func (p *Proxy) add(toxic, stream string, attributes map[string]int64) {
+	p.t.Helper()
+	text, err := json.Marshal(map[string]any{"type": toxic, "stream": stream, "attributes": attributes})
+	if err == nil {
+		_, err = p.inner.Toxics.AddToxicJson(bytes.NewReader(text))
+	}
+	if err != nil {
+		p.t.Fatalf("%s %s at %s: %v", toxic, stream, p.Addr, err)
+	}
+}
+
+// hold takes nothing in until it is removed.
+type hold struct{}
+
+func (hold) Pipe(stub *toxics.ToxicStub) { <-stub.Interrupt }
+
+func init() { toxics.Register("hold", new(hold)) }
+
+// front puts the proxy in front of a new server, where one was asked for.
+func (r *Redis) front() error {
+	if !r.settings.proxied {
+		return nil
+	}
+	p, err := newProxy(r.t, r.Addr)
+	if err != nil {
+		return err
+	}
+	r.proxy = p
+	r.URL = r.settings.url(p.Addr, r.settings.user, r.settings.password)
+	return nil
+}
+
+// Proxy returns the proxy in front of the server, which was started with [Proxied].
+func (r *Redis) Proxy() *Proxy {
+	r.t.Helper()
+	if r.proxy == nil {
+		r.t.Fatalf("redis-server at %s has no proxy: start it with the option integration.Proxied", r.Addr)
+	}
+	return r.proxy
+}
+
+// At is the host:port that clients and other servers are given: the proxy's, or Addr.
+func (r *Redis) At() string {
+	if r.proxy != nil {
+		return r.proxy.Addr
+	}
+	return r.Addr
+}

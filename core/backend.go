@@ -80,3 +80,11 @@ type Backend interface {
 	// Topics returns the topics heard of, in order. Best effort: one may be missing for up to a minute.
 	Topics(ctx context.Context) ([]string, error)
 }
+
+// Alerter is a [Backend] that notices things between calls.
+type Alerter interface {
+	// Alert is called once, before any other method. A backend calls beat when a round of beats is worth
+	// sending soon, because it can be reached again or has lost something, and tell to report an event that
+	// is not of a registration. It may call both from anywhere, at any time.
+	Alert(beat func(), tell func(Event))
+}

@@ -186,12 +186,12 @@ func TestEveryWordHasAName(t *testing.T) {
 			t.Errorf("%s holds its place: %v", o, o.Holds())
 		}
 	}
-	for k := core.Registered; k <= core.Restored; k++ {
+	for k := core.Registered; k <= core.Polling; k++ {
 		if k.String() == "" || k.String() == "event" {
 			t.Errorf("event %d has no name", k)
 		}
 	}
-	if s := fmt.Sprint(core.Absent+1, core.Restored+1, core.Failing+1); s != "outcome event state 3" {
+	if s := fmt.Sprint(core.Absent+1, core.Polling+1, core.Failing+1); s != "outcome event state 3" {
 		t.Errorf("words of a later release are %s", s)
 	}
 }

@@ -1,5 +1,7 @@
 package core
 
+import "time"
+
 // EventKind says what happened to a registration, or to the registry.
 type EventKind uint8
 
@@ -25,10 +27,13 @@ const (
 	Degraded
 	// Restored: a round succeeded after one that did not.
 	Restored
+	// Polling: the registry refuses to tell this process of changes, and Err says why. Views are read once
+	// every interval instead; reported once.
+	Polling
 )
 
 var eventKinds = [...]string{"", "registered", "superseded", "returned", "removed", "lost", "recovered",
-	"contested", "departed", "degraded", "restored"}
+	"contested", "departed", "degraded", "restored", "polling"}
 
 func (k EventKind) String() string {
 	if int(k) < len(eventKinds) {
@@ -40,10 +45,13 @@ func (k EventKind) String() string {
 // Event is what a [HeartbeatMatchMaker] reports.
 type Event struct {
 	Kind EventKind
-	// Member is the registration concerned; nil for Degraded and Restored.
+	// Member is the registration concerned; nil for Degraded, Restored and Polling.
 	Member *Member
 	// Holder is who holds the place instead, for SupersededBy and Contested, where known.
 	Holder *Member
-	// Err is why, for Degraded, and for Lost where a call failed.
+	// ValidUntil is when the registration lapses if no further beat is acknowledged, by this process's clock;
+	// zero where nothing can lapse.
+	ValidUntil time.Time
+	// Err is why, for Degraded and Polling, and for Lost where a call failed.
 	Err error
 }

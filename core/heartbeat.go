@@ -68,12 +68,15 @@ type HeartbeatMatchMaker struct {
 
 	// turn holds one token while somebody writes to the backend. Claims belong to who holds it.
 	turn chan struct{}
+	// soon holds a token after the backend asked for a round.
+	soon chan struct{}
 
 	mu       sync.Mutex // never held across I/O
 	table    map[place]*entry
 	sorted   []*entry // of table, by topic and host; nil after a change
-	degraded bool
+	degraded error    // why the last round failed
 	untold   []Event
+	readers  map[*changes]struct{}
 	telling  bool  // somebody tells what is untold
 	loop     *loop // the newest, which may have ended
 	closed   bool
@@ -90,15 +93,21 @@ func NewHeartbeat(b Backend, c HeartbeatConfig) (*HeartbeatMatchMaker, error) {
 	}
 	ctx, end := context.WithCancelCause(context.Background())
 	live := NewLive(ctx, b, c.Policy)
-	return &HeartbeatMatchMaker{
+	h := &HeartbeatMatchMaker{
 		MatchMaker: New(live),
 		live:       live,
 		backend:    b,
 		config:     c,
 		end:        end,
 		turn:       make(chan struct{}, 1),
+		soon:       make(chan struct{}, 1),
 		table:      make(map[place]*entry),
-	}, nil
+		readers:    make(map[*changes]struct{}),
+	}
+	if a, ok := b.(Alerter); ok {
+		a.Alert(h.beatSoon, h.report)
+	}
+	return h, nil
 }
 
 // Live returns the directory in memory that Resolve answers from.

@@ -85,25 +85,56 @@ func (h *HeartbeatMatchMaker) StopHeartbeat() {
 	}
 }
 
-// rounds sends a round every Freq. After one that failed the next comes soon, then less and less often, and
-// never later than it would have come anyway.
+// retryEvery is how long retries are apart in the end, if that is less than an interval and more than a
+// quarter of it.
+const retryEvery = time.Second
+
+// rounds sends a round every Freq. After one that failed the next comes soon, then less and less often.
 func (h *HeartbeatMatchMaker) rounds(ctx context.Context) {
-	soon := h.config.Freq / 16
-	retry := soon
+	freq := h.config.Freq
+	shortest, longest := freq/16, min(freq, max(freq/4, retryEvery))
+	retry := shortest
 	for {
+		select {
+		case <-h.soon: // here it is
+		default:
+		}
 		began := time.Now()
 		round, cancel := context.WithTimeout(ctx, h.config.RoundTimeout())
 		err := h.SendHeartbeats(round)
 		cancel()
-		next := max(h.config.Freq-time.Since(began), soon)
+		next := jitter(max(freq-time.Since(began), shortest))
 		if err != nil {
-			next, retry = min(next, retry), min(2*retry, h.config.Freq)
+			next, retry = min(next, retry/2+rand.N(retry/2)), min(2*retry, longest)
 		} else {
-			retry = soon
+			retry = shortest
 		}
-		if !pause(ctx, jitter(next)) {
+		if !h.rest(ctx, next) {
 			return
 		}
+	}
+}
+
+// beatSoon asks for a round before it is due.
+func (h *HeartbeatMatchMaker) beatSoon() {
+	select {
+	case h.soon <- struct{}{}:
+	default:
+	}
+}
+
+// rest waits for d, or for up to a quarter of an interval once a round is asked for: many processes are told
+// at the same moment. It says whether ctx is still on.
+func (h *HeartbeatMatchMaker) rest(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return ctx.Err() == nil
+	case <-h.soon:
+		return pause(ctx, min(d, rand.N(h.config.Freq/4)))
+	case <-ctx.Done():
+		return false
 	}
 }
 

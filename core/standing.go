@@ -81,6 +81,19 @@ func (h *HeartbeatMatchMaker) take(ctx context.Context) error {
 
 func (h *HeartbeatMatchMaker) give() {
 	<-h.turn
+	h.observe()
+}
+
+// report tells an event that the backend noticed.
+func (h *HeartbeatMatchMaker) report(e Event) {
+	h.mu.Lock()
+	h.met(e)
+	h.mu.Unlock()
+	h.observe()
+}
+
+// observe tells Observe what is untold.
+func (h *HeartbeatMatchMaker) observe() {
 	h.mu.Lock()
 	if h.telling { // whoever does tells the rest too
 		h.mu.Unlock()
@@ -169,14 +182,14 @@ func (h *HeartbeatMatchMaker) note(e *entry, o Outcome, sent, now time.Time, err
 		e.validUntil = sent.Add(h.config.TTL)
 		switch {
 		case !e.joined:
-			h.met(Event{Kind: Registered, Member: e.member()})
+			h.met(e.event(Registered))
 		case was == standingBy:
-			h.met(Event{Kind: Returned, Member: e.member()})
+			h.met(e.event(Returned))
 		case was == lost:
-			h.met(Event{Kind: Recovered, Member: e.member()})
+			h.met(e.event(Recovered))
 		case o == Joined || o == Replaced: // the registry did not know it any more
-			h.met(Event{Kind: Lost, Member: e.member()})
-			h.met(Event{Kind: Recovered, Member: e.member()})
+			h.met(e.event(Lost))
+			h.met(e.event(Recovered))
 		}
 		e.joined = true
 	case o == Superseded:
@@ -186,19 +199,26 @@ func (h *HeartbeatMatchMaker) note(e *entry, o Outcome, sent, now time.Time, err
 		}
 	case o == Left:
 		e.standing = removed
-		h.met(Event{Kind: Removed, Member: e.member()})
+		h.met(e.event(Removed))
 	case was == valid && now.After(e.validUntil):
 		e.standing = lost
-		h.met(Event{Kind: Lost, Member: e.member(), Err: err})
+		event := e.event(Lost)
+		event.Err = err
+		h.met(event)
 	}
 }
 
 // met keeps an event until the turn ends. The caller holds mu.
-func (h *HeartbeatMatchMaker) met(e Event) { h.untold = append(h.untold, e) }
+func (h *HeartbeatMatchMaker) met(e Event) {
+	h.untold = append(h.untold, e)
+	for c := range h.readers {
+		c.put(e)
+	}
+}
 
 // superseded reports a newer instance, and a contest if it is the third in a minute.
 func (h *HeartbeatMatchMaker) superseded(e *entry, now time.Time) {
-	h.met(Event{Kind: SupersededBy, Member: e.member(), Holder: e.holder})
+	h.met(e.event(SupersededBy))
 	if e.holder != nil {
 		if e.holder.Instance <= e.newest { // it is back, as it may be after a loss
 			return
@@ -207,7 +227,7 @@ func (h *HeartbeatMatchMaker) superseded(e *entry, now time.Time) {
 	}
 	e.taken = slices.DeleteFunc(append(e.taken, now), func(t time.Time) bool { return now.Sub(t) > time.Minute })
 	if len(e.taken) > 2 {
-		h.met(Event{Kind: Contested, Member: e.member(), Holder: e.holder})
+		h.met(e.event(Contested))
 	}
 }
 
@@ -216,11 +236,11 @@ func (h *HeartbeatMatchMaker) degrade(err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	was := h.degraded
-	h.degraded = err != nil
+	h.degraded = err
 	switch {
-	case h.degraded && !was:
+	case err != nil && was == nil:
 		h.met(Event{Kind: Degraded, Err: err})
-	case was && !h.degraded:
+	case err == nil && was != nil:
 		h.met(Event{Kind: Restored})
 	}
 }
@@ -252,7 +272,7 @@ func (h *HeartbeatMatchMaker) forget(e *entry) {
 	delete(h.table, e.place())
 	h.sorted = nil
 	if e.joined || e.claim.Instance != "" { // else it never came to the registry
-		h.met(Event{Kind: Departed, Member: e.member()})
+		h.met(e.event(Departed))
 	}
 }
 

@@ -64,8 +64,10 @@ func TestCloseIsPromptAndLeaksNothing(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := h.Register(t.Context(), core.Registration{Topic: compute, Host: "node1"}); err != nil {
-				t.Fatal(err)
+			for _, topic := range []string{compute, "network"} {
+				if err := h.Register(t.Context(), core.Registration{Topic: topic, Host: "node1"}); err != nil {
+					t.Fatal(err)
+				}
 			}
 			h.StartHeartbeat()
 			for _, topic := range []string{compute, "network"} {

@@ -10,11 +10,14 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/redismm/matchmaker/core"
 )
 
 // ear is the one subscription connection of a store. It hands messages to the followers of their channels,
 // and tells them when some may have been lost.
 type ear struct {
+	store  *Store
 	client *redis.Client
 	quiet  time.Duration // after which a connection that says nothing is replaced
 	ctx    context.Context
@@ -25,15 +28,16 @@ type ear struct {
 
 	turn chan struct{} // one subscribes or unsubscribes at a time, in the order of topics
 
-	mu     sync.Mutex
-	open   *redis.PubSub // nil while nobody listens
-	topics map[string]*follower
-	waits  map[string]chan struct{} // by ping
+	mu       sync.Mutex
+	open     *redis.PubSub // nil while nobody listens
+	lastDeaf time.Time
+	topics   map[string]*follower
+	waits    map[string]chan struct{} // by ping
 }
 
 func newEar(s *Store) *ear {
 	ctx, end := context.WithCancel(context.Background())
-	return &ear{client: s.read, quiet: 2 * s.config.Freq, ctx: ctx, end: end,
+	return &ear{store: s, client: s.read, quiet: 2 * s.config.Freq, ctx: ctx, end: end,
 		turn: make(chan struct{}, 1), topics: make(map[string]*follower), waits: make(map[string]chan struct{})}
 }
 
@@ -47,6 +51,7 @@ func (e *ear) listen(channel string, f *follower) {
 	if sub == nil {
 		sub = e.client.Subscribe(e.ctx)
 		e.open = sub
+		e.store.counts.subscriptions.Add(1)
 		e.going.Go(e.hearAll)
 	}
 	e.mu.Unlock()
@@ -85,7 +90,9 @@ func (e *ear) hearAll() {
 		for {
 			got, err := sub.ReceiveTimeout(e.ctx, e.quiet)
 			if redis.HasErrorPrefix(err, "NOPERM") { // which ends the subscription only
-				e.denied.Store(true)
+				if !e.denied.Swap(true) {
+					e.store.report(core.Event{Kind: core.Polling, Err: e.store.unavailable(err)})
+				}
 				continue
 			}
 			if err != nil && !asked && isTimeout(err) {
@@ -95,6 +102,9 @@ func (e *ear) hearAll() {
 				}
 			}
 			if err != nil {
+				if asked && isTimeout(err) {
+					e.store.counts.deaf.Add(1)
+				}
 				break
 			}
 			asked = false
@@ -112,6 +122,7 @@ func isTimeout(err error) bool {
 func (e *ear) hear(got any) {
 	switch got := got.(type) {
 	case *redis.Message:
+		e.store.counts.messages.Add(1)
 		if f := e.follower(got.Channel); f != nil {
 			f.message(got.Payload)
 		}
@@ -149,6 +160,7 @@ func (e *ear) replace(old *redis.PubSub) {
 	e.turn <- struct{}{}
 	defer func() { <-e.turn }()
 	sub := e.client.Subscribe(e.ctx)
+	e.store.counts.subscriptions.Add(1)
 	e.mu.Lock()
 	e.open = sub
 	topics := maps.Clone(e.topics)
@@ -160,6 +172,22 @@ func (e *ear) replace(old *redis.PubSub) {
 		f.deaf()
 		sub.Subscribe(ctx, channel)
 	}
+}
+
+// deafEvery is how many times quiet at least lies between two connections that are given up as deaf: where
+// nobody may publish, a new one hears no more.
+const deafEvery = 10
+
+// deaf gives up the connection, because something was published and did not come.
+func (e *ear) deaf() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.open == nil || time.Since(e.lastDeaf) < deafEvery*e.quiet {
+		return
+	}
+	e.lastDeaf = time.Now()
+	e.store.counts.deaf.Add(1)
+	e.open.Close() // hearAll replaces it
 }
 
 var errDeaf = errors.New("nothing listens yet")

@@ -1,6 +1,7 @@
 package redismm
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -135,6 +136,7 @@ type wire struct {
 	lose   atomic.Bool // replies, and the connections they came on
 	dark   atomic.Bool // nobody answers on new connections
 	down   atomic.Bool // no new connections
+	mute   atomic.Bool // what is published is not handed over
 }
 
 type lossy struct {
@@ -202,6 +204,9 @@ func (b *buffered) Close() error {
 
 func (c *lossy) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
+	for err == nil && c.wire.mute.Load() && bytes.Contains(b[:n], []byte("\r\nmessage\r\n")) {
+		n, err = c.Conn.Read(b)
+	}
 	if c.wire.lose.Load() {
 		c.Conn.Close()
 		return 0, io.ErrUnexpectedEOF

@@ -40,6 +40,13 @@ func at(c []string, i int) string {
 
 func (m *message) version() version { return version{m.Epoch, m.Seq, m.Change, m.N} }
 
+// after says whether v was made by a step after w: of another epoch, or of a later one of the same.
+func (v version) after(w version) bool {
+	mine, _ := strconv.ParseUint(v.seq, 10, 64)
+	its, _ := strconv.ParseUint(w.seq, 10, 64)
+	return v.epoch != "" && (v.epoch != w.epoch || mine > its)
+}
+
 // follows says whether the message is the very next step after v.
 func (m *message) follows(v version) bool {
 	mine, err1 := strconv.ParseUint(v.seq, 10, 64)

@@ -65,7 +65,7 @@ func (s *broom) round() {
 	}
 	w.lease.holder, w.lease.until = s.name, w.after(5*worldFreq/2)
 	if s.memory == nil {
-		s.memory = emptyMemory()
+		s.memory = newMemory()
 		s.looks, s.living = map[string][]int64{}, map[string]string{}
 	}
 	s.sweep()

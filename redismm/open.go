@@ -116,10 +116,11 @@ func why(err error, dsn string) string {
 	return ": " + err.Error()
 }
 
+// manyFailures is the size of a pool that goes on dialling: see newStore.
 const manyFailures = 10_000
 
 // NewStore returns a store over the user's client, a *[redis.Client] whose ContextTimeoutEnabled is set:
-// without it a call would outlive its context. The store makes a second client of the same options for its
+// without it a call would outlive its context's deadline. The store makes a second client of the same options for its
 // beats, without retries, because a repeated beat must not be mistaken for a new one.
 // Close closes that, not the user's.
 func NewStore(client redis.UniversalClient, c Config) (*Store, error) {
@@ -150,7 +151,7 @@ func newStore(client redis.UniversalClient, c Config, own *lines) (*Store, error
 		own = newLines(options.Dialer)
 		options.Dialer = own.Dial
 	}
-	options.MaxRetries, options.DialerRetries = -1, 1
+	options.MaxRetries = -1
 	options.PipelinePoolSize, options.MinIdleConns, options.MaxIdleConns = -1, 0, 4
 	// Writes take turns, so this pool has few connections. Its size is how many dials may fail before go-redis
 	// tries only once a second: beats are to be there as soon as Redis is.
@@ -172,5 +173,6 @@ func newStore(client redis.UniversalClient, c Config, own *lines) (*Store, error
 	}
 	s.ear = newEar(s)
 	s.sweeps = newSweeper(s)
+	s.strangers = newStrangers(s)
 	return s, nil
 }

@@ -95,6 +95,29 @@ func versionOf(fields []any) version {
 	return version{text(0), text(1), text(2), text(3)}
 }
 
+// glance is as much of a topic as a watcher asks for while nothing changes.
+type glance struct {
+	version version
+	size    string // of the set
+	swept   bool   // by another process
+}
+
+func (s *Store) glance(ctx context.Context, topic string) (*glance, error) {
+	c := &call{script: glanceScript, keys: append(s.topicKeys(topic), s.keys.sweeper(topic))}
+	run(ctx, s.read, []*call{c})
+	told, err := c.texts(6)
+	if err != nil {
+		return nil, err
+	}
+	sweeper := told[5]
+	return &glance{version{told[0], told[1], told[2], told[3]}, told[4], sweeper != "" && sweeper != s.sweeps.id}, nil
+}
+
+// same says whether the topic is whole, and at a version.
+func (g *glance) same(v version) bool {
+	return g.version == v && (v.n == g.size || v.epoch == "" && g.size == "0")
+}
+
 func union(hosts, others []string) []string {
 	if len(others) == 0 {
 		return hosts

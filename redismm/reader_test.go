@@ -39,7 +39,7 @@ func TestQuietPollsDoNotReadTheTopic(t *testing.T) {
 				switch c.Name() {
 				case "smembers":
 					reads.Add(1)
-				case "hmget":
+				case "evalsha":
 					polls.Add(1)
 				}
 			}

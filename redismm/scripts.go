@@ -42,6 +42,9 @@ var suspectLua string
 //go:embed lua/prune.lua
 var pruneLua string
 
+//go:embed lua/glance.lua
+var glanceLua string
+
 //go:embed lua/snapshot.lua
 var snapshotLua string
 
@@ -59,6 +62,7 @@ var (
 	drainScript    = redis.NewScript(topicLua + drainLua)
 	suspectScript  = redis.NewScript(topicLua + suspectLua)
 	pruneScript    = redis.NewScript(topicLua + pruneLua)
+	glanceScript   = redis.NewScript(glanceLua)
 	snapshotScript = redis.NewScript(snapshotLua)
 	pickScript     = redis.NewScript(pickLua)
 )

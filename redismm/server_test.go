@@ -93,6 +93,7 @@ func TestPublishDeniedStillWrites(t *testing.T) {
 
 func TestASubscriptionThatIsKilledIsReplacedAndNothingIsMissed(t *testing.T) {
 	onServer(t, func(r *registry) {
+		r.heardOf()
 		s := r.store()
 		w := r.watch(r.store())
 		r.settled(w)

@@ -27,15 +27,46 @@ type Store struct {
 	lines  *lines        // of write and owned
 	clock  clock
 	// patience is how long a client of write waits for a reply, whatever its context allows.
-	patience time.Duration
-	sweeps   *sweeper
-	ear      *ear
+	patience  time.Duration
+	sweeps    *sweeper
+	ear       *ear
+	strangers *strangers
+	counts    counts
 
 	going sync.WaitGroup // the followers
 
 	mu      sync.Mutex
 	follows map[string]*follower
 	closed  bool
+	wakes   func()
+	tells   func(core.Event)
+}
+
+// Alert is the store's part of [core.Alerter].
+func (s *Store) Alert(beat func(), tell func(core.Event)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.wakes, s.tells = beat, tell
+}
+
+// wake asks for a round of beats.
+func (s *Store) wake() {
+	s.mu.Lock()
+	beat := s.wakes
+	s.mu.Unlock()
+	if beat != nil {
+		beat()
+	}
+}
+
+// report tells an event that is not of a registration.
+func (s *Store) report(e core.Event) {
+	s.mu.Lock()
+	tell := s.tells
+	s.mu.Unlock()
+	if tell != nil {
+		tell(e)
+	}
 }
 
 // graceful is how long calls under way may take to end before their connections are closed.
@@ -50,6 +81,7 @@ func (s *Store) Close() error {
 	}
 	s.mu.Unlock()
 	s.sweeps.stop()
+	s.strangers.end()
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)

@@ -78,6 +78,13 @@ func (w *sweeper) tend(topic string, mine, n int, swept bool) {
 	}
 }
 
+// keeps says whether registrations of this process are beaten under a topic.
+func (w *sweeper) keeps(topic string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.topics[topic].mine > 0
+}
+
 // stop ends the sweeps; going tells when they have ended.
 func (w *sweeper) stop() {
 	w.mu.Lock()
@@ -160,7 +167,7 @@ func (w *sweeper) round(ctx context.Context, conn *redis.Conn, memories map[stri
 		mine, err := w.lease(ctx, conn, topic, memories[topic] != nil)
 		if err == nil && mine {
 			if memories[topic] == nil {
-				memories[topic] = emptyMemory()
+				memories[topic] = newMemory()
 			}
 			err = w.sweep(ctx, conn, topic, memories[topic])
 		}
@@ -183,7 +190,7 @@ func (w *sweeper) lease(ctx context.Context, conn *redis.Conn, topic string, had
 	if !had && !w.tries(topic) {
 		return false, nil
 	}
-	key, ttl := w.store.keys.sweeper(topic), 5*w.store.config.Freq/2
+	key, ttl := w.store.keys.sweeper(topic), 2*w.store.config.Freq
 	holder, err := conn.Get(ctx, key).Result()
 	switch {
 	case err == redis.Nil:
@@ -202,7 +209,7 @@ type memory struct {
 	lost   int64             // since when the set is not what the version counts, 0 while it is
 }
 
-func emptyMemory() *memory {
+func newMemory() *memory {
 	return &memory{seen: make(map[string]string), absent: make(map[string]int64)}
 }
 

@@ -20,10 +20,6 @@ func (r *registry) sweep(s *Store, m *memory) error {
 	return s.sweeps.sweep(ctx, conn, compute, m)
 }
 
-func newMemory() *memory {
-	return &memory{seen: make(map[string]string), absent: make(map[string]int64)}
-}
-
 func (r *registry) listed(want ...string) {
 	r.Helper()
 	got := r.raw.SMembers(r.Context(), keysOf.set(compute)).Val()

@@ -184,6 +184,13 @@ func (r *registry) settledOn(channel string) {
 	})
 }
 
+// heardOf makes the topic one that was heard of, and where nobody is.
+func (r *registry) heardOf() {
+	r.Helper()
+	s, c := r.joined("passing")
+	r.leaves(s, core.Left, c)
+}
+
 func TestLeftOfOlderKeepsNewer(t *testing.T) {
 	onBoth(t, func(r *registry) {
 		old, a := r.joined("node1")

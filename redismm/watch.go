@@ -2,11 +2,9 @@ package redismm
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"iter"
 	"math/rand/v2"
-	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -24,8 +22,10 @@ type follower struct {
 	readers int // guarded by store.mu
 
 	inbox   chan string
+	news    chan error    // of a stranger
 	changed chan struct{} // the subscription began anew, or messages were lost
 	listens atomic.Bool   // the subscription was confirmed, and stands
+	lost    atomic.Bool   // Redis did not answer last
 
 	// Owned by run.
 	picture *picture
@@ -33,6 +33,8 @@ type follower struct {
 	looked  time.Time // of the last snapshot
 	passed  time.Time // until when holds are counted
 	stale   error
+	glanced *glance // by the last poll, nil if it read
+	epoch   string  // of the last view
 }
 
 // Watch yields the views of a topic, as [core.Watcher] says. All readers of a topic in a store share one
@@ -62,11 +64,11 @@ func (s *Store) follow(topic string) *follower {
 	if f == nil {
 		ctx, end := context.WithCancel(context.Background())
 		f = &follower{store: s, topic: topic, ctx: ctx, end: end,
-			inbox: make(chan string, 256), changed: make(chan struct{}, 1), picture: newPicture(topic, s.config.TTL)}
+			inbox: make(chan string, 256), news: make(chan error, 1), changed: make(chan struct{}, 1), picture: newPicture(topic, s.config.TTL)}
 		s.follows[topic] = f
 		if s.closed {
 			end()
-			f.stale = fmt.Errorf("%w: the store is closed", core.ErrUnavailable)
+			f.stale = errClosed
 			f.publish()
 		} else {
 			s.going.Go(f.run)
@@ -111,7 +113,7 @@ func (f *follower) deaf() {
 }
 
 // errClosed is why a view is not followed any more.
-var errClosed = errors.New("the store is closed")
+var errClosed = fmt.Errorf("%w: the store is closed", core.ErrUnavailable)
 
 // firstView bounds how long a reader waits for the first view.
 const firstView = 800 * time.Millisecond
@@ -120,20 +122,58 @@ const firstView = 800 * time.Millisecond
 const gather = 20 * time.Millisecond
 
 func (f *follower) run() {
+	first, cancel := context.WithTimeout(f.ctx, firstView)
+	f.read(first)
+	cancel()
+	f.publish()
+	for f.ctx.Err() == nil {
+		if f.stranger() {
+			f.await()
+		} else {
+			f.follow()
+		}
+	}
+	f.stale = errClosed
+	f.publish()
+}
+
+// stranger says whether the topic was never heard of, as far as can be told.
+func (f *follower) stranger() bool {
+	return f.picture.version == version{} && len(f.picture.members) == 0 && !f.picture.contradicted
+}
+
+// await waits until the topic is heard of.
+func (f *follower) await() {
+	f.store.strangers.add(f)
+	defer f.store.strangers.remove(f)
+	for f.stranger() {
+		select {
+		case <-f.ctx.Done():
+			return
+		case err := <-f.news:
+			if f.answered(err) {
+				ctx, cancel := f.bounded()
+				f.read(ctx)
+				cancel()
+			}
+			f.publish()
+		}
+	}
+}
+
+// follow subscribes, and follows the topic for as long as it is known.
+func (f *follower) follow() {
 	channel := f.store.keys.channel(f.topic)
 	listening := make(chan struct{})
-	f.store.going.Go(func() { // beside the first view, which does not wait for it
+	f.store.going.Go(func() {
 		defer close(listening)
 		f.store.ear.listen(channel, f)
 	})
 	defer func() {
 		<-listening
 		f.store.ear.ignore(channel, f)
+		f.listens.Store(false)
 	}()
-	first, cancel := context.WithTimeout(f.ctx, firstView)
-	f.read(first)
-	cancel()
-	f.publish()
 	poll := time.NewTimer(f.untilPoll())
 	defer poll.Stop()
 	var draw <-chan time.Time
@@ -141,8 +181,6 @@ func (f *follower) run() {
 	for {
 		select {
 		case <-f.ctx.Done():
-			f.stale = errClosed
-			f.publish()
 			return
 		case text := <-f.inbox:
 			if heard := f.hear(text); !f.hearRest() || !heard {
@@ -161,6 +199,9 @@ func (f *follower) run() {
 		case <-poll.C:
 			f.poll()
 			f.publish()
+			if f.stranger() {
+				return
+			}
 			poll.Reset(f.untilPoll())
 		}
 	}
@@ -176,6 +217,12 @@ func (f *follower) untilPoll() time.Duration {
 }
 
 func (f *follower) publish() {
+	if epoch := f.picture.version.epoch; epoch != f.epoch {
+		if f.epoch != "" && f.store.sweeps.keeps(f.topic) { // Redis has lost what is kept from here
+			f.store.wake()
+		}
+		f.epoch = epoch
+	}
 	v := f.picture.view(f.asOf, time.Since(f.looked))
 	v.Stale = f.stale
 	if v.Stale == nil && len(v.Members) == 0 && f.picture.contradicted { // not "nobody": nobody can tell
@@ -238,6 +285,7 @@ func (f *follower) bounded() (context.Context, context.CancelFunc) {
 
 // read takes a snapshot.
 func (f *follower) read(ctx context.Context) {
+	f.store.counts.snapshots.Add(1)
 	s, err := f.store.snapshot(ctx, f.store.read, f.topic, f.picture.hosts())
 	if f.answered(err) {
 		f.looked = f.asOf
@@ -248,12 +296,17 @@ func (f *follower) read(ctx context.Context) {
 
 // answered notes that Redis answered, or why not. While it does not, the picture stands.
 func (f *follower) answered(err error) bool {
+	was := f.stale
+	f.lost.Store(err != nil)
 	if err != nil {
 		f.picture.synced = false
 		f.stale = f.store.unavailable(err)
 		return false
 	}
 	f.asOf, f.stale = time.Now(), nil
+	if was != nil {
+		f.store.wake()
+	}
 	return true
 }
 
@@ -261,20 +314,17 @@ func (f *follower) answered(err error) bool {
 func (f *follower) compare() {
 	ctx, cancel := f.bounded()
 	defer cancel()
-	if !f.picture.synced || f.picture.doubt {
-		f.read(ctx)
-		return
-	}
-	pipe := f.store.read.Pipeline()
-	v, n := f.store.queueVersion(ctx, pipe, f.topic), pipe.SCard(ctx, f.store.keys.set(f.topic))
-	_, err := pipe.Exec(ctx)
-	if !f.answered(err) {
-		return
-	}
-	now := readVersion(v)
-	if now != f.picture.version || (now.epoch != "" && now.n != strconv.FormatInt(n.Val(), 10)) || (now.epoch == "" && n.Val() > 0) {
+	if !f.picture.synced || f.picture.doubt || f.changes(ctx) {
 		f.read(ctx)
 	}
+}
+
+// changes says whether Redis answers that the topic is not as the picture has it.
+func (f *follower) changes(ctx context.Context) bool {
+	f.store.counts.glances.Add(1)
+	now, err := f.store.glance(ctx, f.topic)
+	f.glanced = now
+	return f.answered(err) && !now.same(f.picture.version)
 }
 
 // denied says whether Redis refuses this user the channel.
@@ -283,20 +333,23 @@ func (f *follower) denied() bool { return f.store.ear.denied.Load() && !f.listen
 // poll compares. While members are held it reads, and counts the interval for them if it then has heard all
 // that was told before it read: what was up and was lost again between two polls was told.
 func (f *follower) poll() {
-	if f.picture.version != (version{}) || len(f.picture.members) > 0 { // a mistyped topic has nobody to look for
-		f.store.sweeps.tend(f.topic, 0, 0, false)
-	}
 	if f.denied() { // perhaps not any more
 		f.store.ear.listen(f.store.keys.channel(f.topic), f)
 	}
+	f.glanced = nil
 	now := time.Now()
-	interval := min(now.Sub(f.passed), f.store.config.Freq)
-	if !f.picture.holding() {
+	if f.picture.holding() {
+		f.pass(min(now.Sub(f.passed), f.store.config.Freq))
 		f.passed = now
-		f.compare()
-		return
+	} else {
+		f.passed = now
+		f.check()
 	}
-	defer func() { f.passed = now }()
+	f.store.sweeps.tend(f.topic, 0, 0, f.glanced != nil && f.glanced.swept)
+}
+
+// pass reads, and counts an interval for those who are held.
+func (f *follower) pass(interval time.Duration) {
 	f.hearRest()
 	ctx, cancel := f.bounded()
 	f.read(ctx)
@@ -317,4 +370,28 @@ func (f *follower) poll() {
 	if !heard {
 		f.compare()
 	}
+}
+
+// check compares, and finds out whether what changed was published and not handed over.
+func (f *follower) check() {
+	ctx, cancel := f.bounded()
+	defer cancel()
+	if f.picture.synced && !f.picture.doubt && (!f.changes(ctx) || f.heardOf(ctx, f.glanced.version)) {
+		return
+	}
+	f.read(ctx)
+}
+
+// heardOf hears what was told before Redis answered that the topic is at a version, and says whether that
+// explains it. If nothing was told, the subscription is deaf.
+func (f *follower) heardOf(ctx context.Context, now version) bool {
+	was := f.picture.version
+	if f.stale != nil || !now.after(was) || !f.listens.Load() || f.store.ear.caughtUp(ctx) != nil || len(f.changed) > 0 {
+		return false
+	}
+	heard := f.hearRest()
+	if heard && f.picture.version == was {
+		f.store.ear.deaf()
+	}
+	return heard && f.picture.version != was
 }

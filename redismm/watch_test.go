@@ -3,6 +3,7 @@ package redismm
 import (
 	"context"
 	"errors"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -112,6 +113,7 @@ func TestAHostThatDiesWhileTheWatcherIsCutOffIsHeldATTLOfLooking(t *testing.T) {
 func TestReadersOfATopicShareASubscription(t *testing.T) {
 	onMiniredis(t, func(r *registry) {
 		channel := keysOf.channel(compute)
+		r.heardOf()
 		subscribed := func() int { return r.mini.PubSubNumSub(channel)[channel] }
 		from := r.store()
 		s := r.store()
@@ -147,6 +149,7 @@ func TestReadersOfATopicShareASubscription(t *testing.T) {
 func TestTheLastReaderEndsTheSubscription(t *testing.T) {
 	onMiniredis(t, func(r *registry) {
 		channel := keysOf.channel(compute)
+		r.heardOf()
 		subscribed := func() int { return r.mini.PubSubNumSub(channel)[channel] }
 		from := r.store()
 		for range 3 {
@@ -199,6 +202,105 @@ func TestWatchesComeAndGoAtOnce(t *testing.T) {
 	})
 }
 
+func TestADeafSubscriptionIsReplacedAndCounted(t *testing.T) {
+	onMiniredis(t, func(r *registry) {
+		r.process(r.wire, "node1")
+		deaf := &wire{dial: r.wire.dial}
+		s := r.storeOver(deaf)
+		w := r.watch(s)
+		w.shows("node1")
+		r.settled(w)
+		r.pass(time.Minute)
+		deaf.mute.Store(true)
+		began := time.Now()
+		r.joined("node2")
+		w.shows("node1 node2")
+		if took := time.Since(began); took > r.config.Freq {
+			r.Errorf("a join that was not handed over was seen after %s", took)
+		}
+		deaf.mute.Store(false)
+		r.until("replaced", func() bool { return s.Stats().Subscriptions == 2 })
+		r.settled(w)
+		if got := s.Stats(); got.Deaf != 1 {
+			r.Errorf("%+v, want one deaf subscription", got)
+		}
+		began = time.Now()
+		r.joined("node3")
+		w.shows("node1 node2 node3")
+		if took := time.Since(began); took > 100*time.Millisecond {
+			r.Errorf("the new subscription heard of a join after %s", took)
+		}
+	})
+}
+
+func TestASubscriptionThatNeverHearsIsReplacedNowAndThen(t *testing.T) {
+	onMiniredis(t, func(r *registry) {
+		deaf := &wire{dial: r.wire.dial}
+		deaf.mute.Store(true)
+		s, writer := r.storeOver(deaf), r.store()
+		r.heardOf()
+		r.watch(s)
+		for i := range 120 {
+			c := claimOf(strconv.Itoa(i))
+			r.registers(writer, core.Joined, c)
+			r.leaves(writer, core.Left, c)
+			r.pass(r.config.Freq)
+		}
+		if n := s.Stats().Deaf; n < 2 || n > 7 {
+			r.Errorf("replaced %d times in ten minutes", n)
+		}
+	})
+}
+
+func TestADatabaseThatIsFlushedIsNotTakenForADeafSubscription(t *testing.T) {
+	onMiniredis(t, func(r *registry) {
+		r.process(r.wire, "node1")
+		s := r.store()
+		w := r.watch(s)
+		w.shows("node1")
+		for range 10 {
+			r.do("FLUSHALL")
+			r.pass(4 * r.config.Freq)
+		}
+		if got := s.Stats(); got.Deaf != 0 || got.Subscriptions != 1 {
+			r.Errorf("%+v, want the first subscription", got)
+		}
+	})
+}
+
+func TestRegistrantsThatWatchAreBackAsSoonAsTheySeeTheLoss(t *testing.T) {
+	for name, lose := range map[string]func(*registry, *wire){
+		"flushed": func(r *registry, _ *wire) { r.do("FLUSHALL") },
+		"gone for a while": func(r *registry, w *wire) {
+			w.down.Store(true)
+			w.lose.Store(true)
+			r.pass(time.Minute)
+			r.do("FLUSHALL")
+			w.down.Store(false)
+			w.lose.Store(false)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			onMiniredis(t, func(r *registry) {
+				r.config.Freq, r.config.TTL = time.Minute, 3*time.Minute
+				w := &wire{dial: r.wire.dial}
+				p := r.process(w, "node1")
+				own := r.watch(p.Live())
+				own.shows("node1")
+				r.pass(10*time.Minute + time.Second)
+				lose(r, w)
+				r.process(r.wire, "node2") // opens a new epoch
+				own.shows("node1~ node2")
+				told := time.Now()
+				own.shows("node1 node2")
+				if took := time.Since(told); took > r.config.Freq/4+time.Second {
+					r.Errorf("back after %s, want a quarter of an interval at most", took)
+				}
+			})
+		})
+	}
+}
+
 func TestDatabasesWithOnePrefixDoNotHearEachOther(t *testing.T) {
 	onBoth(t, func(r *registry) {
 		options := *r.raw.Options()
@@ -211,6 +313,10 @@ func TestDatabasesWithOnePrefixDoNotHearEachOther(t *testing.T) {
 			r.Fatal(err)
 		}
 		r.Cleanup(func() { other.Close() })
+		r.heardOf()
+		passing := claimOf("passing")
+		r.registers(other, core.Joined, passing)
+		r.leaves(other, core.Left, passing)
 		here, there := r.watch(r.store()), r.watch(other)
 		r.settled(here)
 		heard := client.Subscribe(r.Context(), newKeysOf(r, 5).channel(compute))

@@ -1,0 +1,107 @@
+package redismm
+
+import (
+	"context"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// strangers are the topics that are watched and were never heard of, most of them mistyped. They are not
+// subscribed to, but polled together.
+type strangers struct {
+	store *Store
+	ctx   context.Context
+	end   context.CancelFunc
+
+	mu    sync.Mutex
+	known map[string]*follower // by topic; the value is told when its topic is not unknown, or cannot be asked
+	runs  bool
+}
+
+func newStrangers(s *Store) *strangers {
+	ctx, end := context.WithCancel(context.Background())
+	return &strangers{store: s, ctx: ctx, end: end, known: make(map[string]*follower)}
+}
+
+func (a *strangers) add(f *follower) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.known[f.topic] = f
+	if !a.runs {
+		a.runs = true
+		a.store.going.Go(a.run) // add is called by what going counts
+	}
+}
+
+func (a *strangers) remove(f *follower) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.known[f.topic] == f {
+		delete(a.known, f.topic)
+	}
+}
+
+// askEvery is how often a stranger is asked for, at most a hundred of them a second.
+func (a *strangers) askEvery(n int) time.Duration {
+	return min(a.store.config.Freq, max(time.Second, time.Duration(n)*10*time.Millisecond))
+}
+
+// run asks until there is no stranger.
+func (a *strangers) run() {
+	for {
+		a.mu.Lock()
+		topics := slices.Collect(maps.Keys(a.known))
+		a.runs = len(topics) > 0 && a.ctx.Err() == nil
+		goesOn := a.runs
+		a.mu.Unlock()
+		if !goesOn {
+			return
+		}
+		every := a.askEvery(len(topics))
+		timer := time.NewTimer(every - rand.N(every/10))
+		select {
+		case <-timer.C:
+		case <-a.ctx.Done():
+			timer.Stop()
+			continue
+		}
+		for some := range slices.Chunk(topics, 1000) {
+			a.ask(some)
+		}
+	}
+}
+
+// ask asks whether topics are heard of by now, and tells the followers of those that are.
+func (a *strangers) ask(topics []string) {
+	ctx, cancel := context.WithTimeout(a.ctx, a.store.config.RoundTimeout())
+	defer cancel()
+	pipe := a.store.read.Pipeline()
+	found := make([]*redis.IntCmd, len(topics))
+	for i, topic := range topics {
+		found[i] = pipe.Exists(ctx, a.store.topicKeys(topic)...)
+	}
+	pipe.Exec(ctx)
+	for i, topic := range topics {
+		a.tell(topic, found[i].Val() > 0, found[i].Err())
+	}
+}
+
+// tell lets a follower know what it does not: that its topic is heard of, or cannot be asked for, or can
+// again.
+func (a *strangers) tell(topic string, heardOf bool, err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	f := a.known[topic]
+	if f == nil || (!heardOf && (err != nil) == f.lost.Load()) {
+		return
+	}
+	select {
+	case f.news <- err:
+	default: // it has not read the last yet
+	}
+}

@@ -11,7 +11,7 @@ REDIS_PACKAGES = $(shell go list -f '{{.ImportPath}} {{.Name}} {{.TestImports}} 
 
 .DEFAULT_GOAL = help
 .NOTPARALLEL:
-.PHONY: help setup build test lint integration fuzz bench ci
+.PHONY: help setup build test lint integration fuzz bench budgets ci
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +44,10 @@ fuzz: ## run each fuzz test for FUZZTIME (10s)
 
 bench: ## run the benchmarks, each for BENCHTIME (1s)
 	go test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./...
+
+budgets: ## measure at full size what is promised of watchers, herds, deaths and outages (8 min)
+	@mkdir -p bin && rm -f bin/budgets
+	@go test -count=1 -timeout 10m -run '^TestBudget' ./integration -args -budgets $(CURDIR)/bin/budgets; code=$$?; cat bin/budgets; exit $$code
 
 ci: ## run every stage, each with its time and its budget
 	@mkdir -p bin && rm -f bin/stages

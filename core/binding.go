@@ -15,7 +15,7 @@ func FanoutBinding(key string) bool {
 // DirectBinding accepts keys with a dot, which name a host: the original's class DirectBinding. A dotted
 // key is always direct, so a topic whose own name has a dot is reached by its fanout key only.
 func DirectBinding(key string) bool {
-	return strings.Contains(strings.TrimPrefix(key, fanoutDotPrefix), ".")
+	return strings.IndexByte(strings.TrimPrefix(key, fanoutDotPrefix), '.') >= 0
 }
 
 // TopicBinding accepts bare keys, without a dot: the original's class TopicBinding.

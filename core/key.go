@@ -15,6 +15,9 @@ const (
 
 // FanoutTopic returns the topic of a fanout key: the key without one fanout~ or fanout. at its beginning.
 func FanoutTopic(key string) (topic string, ok bool) {
+	if key == "" || key[0] != FanoutPrefix[0] { // at once
+		return key, false
+	}
 	if topic, ok = strings.CutPrefix(key, FanoutPrefix); ok {
 		return topic, true
 	}
@@ -24,7 +27,11 @@ func FanoutTopic(key string) (topic string, ok bool) {
 // SplitDirect splits a direct key at its first dot. A fanout key in its dotted spelling is split as in its
 // canonical one.
 func SplitDirect(key string) (topic, host string, ok bool) {
-	return strings.Cut(canonical(key), ".")
+	key = canonical(key)
+	if dot := strings.IndexByte(key, '.'); dot >= 0 { // Cut takes twice as long
+		return key[:dot], key[dot+1:], true
+	}
+	return key, "", false
 }
 
 // DirectKey is the key that reaches one host of a topic.

@@ -25,11 +25,12 @@ type Live struct {
 	ctx    context.Context
 	from   Watcher
 	policy Policy
-	known  sync.Map // topic to *followed
+	known  atomic.Pointer[map[string]*followed] // most of all, or all; never changed
 	going  sync.WaitGroup
 
-	mu     sync.Mutex // for changing known, and the readers and idle times of what it holds
-	n      int        // of known
+	mu     sync.Mutex // for what follows, and for the readers and idle times in all
+	all    map[string]*followed
+	missed int // lookups that found in all what known does not have yet
 	tidies bool
 }
 
@@ -65,7 +66,9 @@ func NewLive(ctx context.Context, from Watcher, p Policy) *Live {
 	if p == nil {
 		p = Random
 	}
-	return &Live{ctx: ctx, from: from, policy: p}
+	l := &Live{ctx: ctx, from: from, policy: p, all: make(map[string]*followed)}
+	l.known.Store(new(map[string]*followed))
+	return l
 }
 
 // Wait returns when every watch has ended after the end of ctx.
@@ -184,10 +187,28 @@ func (l *Live) lookup(ctx context.Context, topic string) (*prepared, error) {
 	return nil, fmt.Errorf("%w: topic %q: %w", ErrUnavailable, topic, context.Cause(ctx))
 }
 
+// find returns what is followed of a topic, or nil. What was followed lately is looked for under the lock; it
+// becomes known once that cost as much as a copy does.
 func (l *Live) find(topic string) *followed {
-	t, _ := l.known.Load(topic)
-	f, _ := t.(*followed)
-	return f
+	if t := (*l.known.Load())[topic]; t != nil {
+		return t
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	t := l.all[topic]
+	if t != nil {
+		if l.missed++; l.missed >= len(l.all)/8 {
+			l.publish()
+		}
+	}
+	return t
+}
+
+// publish makes all known. The caller holds mu.
+func (l *Live) publish() {
+	known := maps.Clone(l.all)
+	l.known.Store(&known)
+	l.missed = 0
 }
 
 var errWatchEnded = errors.New("the watch has ended")
@@ -206,15 +227,14 @@ func (l *Live) ask(ctx context.Context, topic string) (*prepared, error) {
 func (l *Live) follow(topic string, readers int) *followed {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	t := l.find(topic)
+	t := l.all[topic]
 	if t == nil {
-		if l.n >= mostFollowed {
+		if len(l.all) >= mostFollowed {
 			return nil
 		}
 		t = new(followed)
 		t.asked.Store(true)
-		l.known.Store(topic, t)
-		l.n++
+		l.all[topic] = t
 		l.begin(t, topic)
 	}
 	t.readers += readers
@@ -269,17 +289,19 @@ func (l *Live) tidy() {
 func (l *Live) letGo() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for topic, value := range l.known.Range {
-		t := value.(*followed)
+	n := len(l.all)
+	for topic, t := range l.all {
 		if t.asked.Swap(false) || t.readers > 0 {
 			t.idle = 0
 			continue
 		}
 		if t.idle += tidyEvery; t.idle >= t.patience() {
-			l.known.Delete(topic)
-			l.n--
+			delete(l.all, topic)
 			t.end()
 		}
+	}
+	if len(l.all) < n {
+		l.publish()
 	}
 }
 

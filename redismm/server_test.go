@@ -75,8 +75,14 @@ func TestPublishDeniedStillWrites(t *testing.T) {
 
 		// Who may not subscribe polls, and loses nobody but the dead.
 		dead := r.process(r.wire, "node2")
-		w := r.watch(mute())
+		from := mute()
+		told := make(chan core.Event, 10)
+		from.Alert(func() {}, func(e core.Event) { told <- e })
+		w := r.watch(from)
 		w.shows("node1 node2")
+		if e := <-told; e.Kind != core.Polling || !strings.Contains(e.Err.Error(), "NOPERM") || !from.Stats().Denied {
+			r.Errorf("told %s, %v", e.Kind, e.Err)
+		}
 		r.leaves(s, core.Left, c)
 		w.shows("node2")
 		r.joined("node3")
@@ -88,6 +94,9 @@ func TestPublishDeniedStillWrites(t *testing.T) {
 		w.alwaysShowed("node3")
 		r.do("ACL", "SETUSER", "mute", "allchannels")
 		r.settled(w)
+		if len(told) > 0 {
+			r.Errorf("told %d times more", len(told))
+		}
 	})
 }
 

@@ -37,6 +37,7 @@ var happenings = map[core.EventKind]struct {
 	core.Departed:     {zerolog.InfoLevel, "left"},
 	core.Degraded:     {zerolog.WarnLevel, "heartbeats fail; trying again"},
 	core.Restored:     {zerolog.InfoLevel, "heartbeats succeed again"},
+	core.Polling:      {zerolog.WarnLevel, "changes are not heard, and seen up to an interval late"},
 }
 
 // observe logs an event of the heartbeat.

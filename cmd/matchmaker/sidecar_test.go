@@ -107,7 +107,7 @@ func TestASidecarReportsWhatHappensToItsRegistration(t *testing.T) {
 
 func TestEveryEventHasWordsAndALevel(t *testing.T) {
 	t.Parallel()
-	for kind := core.Registered; kind <= core.Restored; kind++ {
+	for kind := core.Registered; kind <= core.Polling; kind++ {
 		if happenings[kind].text == "" {
 			t.Errorf("%s has no words", kind)
 		}

@@ -74,6 +74,9 @@ func (a *app) watchable() (watchable, io.Closer, error) {
 	switch a.Backend {
 	case "redis":
 		s, err := a.store()
+		if err == nil {
+			s.Alert(func() {}, a.observe)
+		}
 		return s, s, err
 	case "ring":
 		r, err := a.ring()

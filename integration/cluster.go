@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
-	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -66,16 +66,9 @@ func (c *Cluster) introduce() {
 		}
 		for _, other := range c.Servers[:i] {
 			host, port, _ := net.SplitHostPort(other.Addr)
-			r.do("CLUSTER", "MEET", host, port, other.bus())
+			r.do("CLUSTER", "MEET", host, port, other.config("cluster-port"))
 		}
 	}
-}
-
-// bus is the port on which a server of a cluster hears the others.
-func (r *Redis) bus() string {
-	r.t.Helper()
-	pair, _ := r.do("CONFIG", "GET", "cluster-port").(map[any]any)
-	return fmt.Sprint(pair["cluster-port"])
 }
 
 // assign gives the first three the slots, and each a replica.
@@ -175,30 +168,52 @@ func (c *Cluster) named(slot int) *Redis {
 }
 
 // owner is the id of the server that has a slot, as this one knows it, or "".
-func (r *Redis) owner(slot int) (id string) {
+func (r *Redis) owner(slot int) string {
+	for _, line := range r.nodes() {
+		for _, of := range line[8:] {
+			first, last, isRange := strings.Cut(of, "-")
+			from, err := strconv.Atoi(first)
+			if !isRange {
+				last = first
+			}
+			to, lerr := strconv.Atoi(last)
+			if err == nil && lerr == nil && from <= slot && slot <= to { // not [slot->-id], which is under way
+				return line[0]
+			}
+		}
+	}
+	return ""
+}
+
+// nodes is what a server answers to CLUSTER NODES: id, address, flags, primary and so on, and from the ninth
+// on slots. It is empty if the server does not answer.
+func (r *Redis) nodes() (lines [][]string) {
 	_ = r.with(lookTimeout, func(ctx context.Context, c *redis.Client) error {
-		ranges, err := c.ClusterSlots(ctx).Result()
-		i := slices.IndexFunc(ranges, func(s redis.ClusterSlot) bool { return s.Start <= slot && slot <= s.End })
-		if i >= 0 && len(ranges[i].Nodes) > 0 {
-			id = ranges[i].Nodes[0].ID
+		text, err := c.ClusterNodes(ctx).Result()
+		for line := range strings.Lines(text) {
+			if fields := strings.Fields(line); len(fields) >= 8 {
+				lines = append(lines, fields)
+			}
 		}
 		return err
 	})
-	return id
+	return lines
 }
 
-// Replica returns a server that follows the one that has the slot of a key.
+// Replica returns a server that follows the one that has the slot of a key, as both say. It waits for one.
 func (c *Cluster) Replica(key string) *Redis {
 	c.t.Helper()
 	primary := c.Primary(key)
-	id := c.id(primary)
-	for _, r := range without(c.Servers, primary) {
-		if r.role().name == "slave" && strings.Contains(r.myself(), " "+id+" ") {
-			return r
+	var follower *Redis
+	Eventually(c.t, startTimeout, fmt.Sprintf("a replica follows %s, which has key %q", primary.Addr, key), func() bool {
+		for _, line := range primary.nodes() {
+			if r := c.ids[line[0]]; r != nil && line[3] == c.id(primary) && r.role().name == "slave" {
+				follower = r
+			}
 		}
-	}
-	c.t.Fatalf("no replica follows %s, which has key %q", primary.Addr, key)
-	return nil
+		return follower != nil
+	})
+	return follower
 }
 
 func (c *Cluster) id(of *Redis) string {
@@ -208,19 +223,4 @@ func (c *Cluster) id(of *Redis) string {
 		}
 	}
 	return ""
-}
-
-// myself is the line of CLUSTER NODES that a server has about itself.
-func (r *Redis) myself() string {
-	var line string
-	_ = r.with(lookTimeout, func(ctx context.Context, c *redis.Client) error {
-		text, err := c.ClusterNodes(ctx).Result()
-		for l := range strings.Lines(text) {
-			if strings.Contains(l, "myself") {
-				line = l
-			}
-		}
-		return err
-	})
-	return line
 }

@@ -126,6 +126,32 @@ func (s *Sentinel) FailoverToLaggingReplica(write func()) *Redis {
 	return now
 }
 
+// Partition cuts the primary off from the sentinels, the replicas and the clients of URL, until Heal, and
+// returns it and the primary that the others choose. Who uses the old one's Client is on its side, where it
+// goes on as primary. The servers were started with [Proxied].
+func (s *Sentinel) Partition() (old, now *Redis) {
+	s.t.Helper()
+	old = s.Primary()
+	old.Proxy().Blackhole()
+	now = s.PrimaryAfter(old)
+	if is := old.role(); is.name != "master" {
+		s.t.Fatalf("%s, which was cut off, is a %s", old.Addr, is.name)
+	}
+	return old, now
+}
+
+// Heal ends the faults of all proxies, and returns when the replicas follow the primary.
+func (s *Sentinel) Heal() {
+	s.t.Helper()
+	for _, r := range slices.Concat(s.Servers, s.Sentinels) {
+		r.Proxy().Heal()
+	}
+	Eventually(s.t, failoverTimeout, "two replicas follow the primary", func() bool {
+		now := s.named()
+		return now != nil && now.role().replicas == 2
+	})
+}
+
 // loseFollowers makes replicas unable to follow a primary, until the function that it returns is called:
 // they have a wrong password for it.
 func (r *Redis) loseFollowers(followers []*Redis) (catchUp func()) {

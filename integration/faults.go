@@ -3,6 +3,7 @@ package integration
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -60,9 +61,9 @@ func (r *Redis) Forget() {
 func (r *Redis) Pause() {
 	r.t.Helper()
 	r.signal(syscall.SIGSTOP)
-	if r.answers(20*time.Millisecond) == nil && r.answers(20*time.Millisecond) == nil { // the signal may take its time
-		r.t.Fatalf("redis-server %d answers after SIGSTOP", r.Pid())
-	}
+	Eventually(r.t, startTimeout, fmt.Sprintf("redis-server %d is stopped", r.Pid()), func() bool {
+		return r.answers(20*time.Millisecond) != nil
+	})
 }
 
 // Resume lets a paused server go on with SIGCONT, and returns when it answers.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -457,20 +458,32 @@ func TestTopicsThatNobodyAsksForAreLetGo(t *testing.T) {
 	})
 }
 
-func TestMistypedTopicsAreBounded(t *testing.T) {
+func TestAHundredThousandMistypedTopicsAreBounded(t *testing.T) {
+	const topics, most, early = 100_000, 10_000, 20_000
+	const each, more = 16 << 10, 4 << 20 // bytes of a topic that is followed, and of all that are not
+	const late = 1 << 10                // of one that was followed: the runtime keeps what it needs for a goroutine
 	synctest.Test(t, func(t *testing.T) {
 		m := new(manyTopics)
 		ctx, end := context.WithCancel(t.Context())
 		l := core.NewLive(ctx, m, nil)
 		defer l.Wait()
 		defer end()
-		for i := range 10_100 {
+		before, then := held(), uint64(0)
+		for i := range topics {
 			if _, err := l.TopicExchange(t.Context(), fmt.Sprint("mistyped ", i)); !errors.Is(err, core.ErrUnknownTopic) {
 				t.Fatal(err)
 			}
+			if i == early {
+				then = held()
+			}
 		}
-		if under, asked := m.under.Load(), m.asked.Load(); under != 10_000 || asked != 100 {
-			t.Errorf("%d topics are followed and %d were asked for, want 10,000 and 100", under, asked)
+		if under, asked := m.under.Load(), m.asked.Load(); under != most || asked != topics-most {
+			t.Errorf("%d topics are followed and %d were asked for, want %d and %d", under, asked, most, topics-most)
+		}
+		now := held()
+		t.Logf("held: %d bytes before, %d after %d topics, %d after %d", before, then, early, now, topics)
+		if now > before+most*each || now > then+more {
+			t.Errorf("%d bytes are held, %d after %d topics, %d before all", now, then, early, before)
 		}
 		if v, err := l.WaitFor(t.Context(), "compute", 1); err != nil || len(v.Members) != 1 {
 			t.Errorf("beyond the bound WaitFor returns %v, %v", v, err)
@@ -479,7 +492,18 @@ func TestMistypedTopicsAreBounded(t *testing.T) {
 		if n := m.under.Load(); n != 0 {
 			t.Errorf("%d topics are followed two minutes later", n)
 		}
+		if now := held(); now > before+most*late {
+			t.Errorf("%d bytes are held two minutes later, %d before", now, before)
+		}
 	})
+}
+
+// held is how many bytes are in use, on the heap and the stacks of goroutines.
+func held() uint64 {
+	var s runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&s)
+	return s.HeapAlloc + s.StackInuse
 }
 
 func TestWaitForReturnsWhenEnoughAreUp(t *testing.T) {

@@ -2,6 +2,8 @@
 
 FUZZTIME  ?= 10s
 BENCHTIME ?= 1s
+HOURS     ?= 3
+SEED      ?= 1
 RACE      ?= -race
 STAGE      = STAGES=bin/stages .ci/stage
 
@@ -11,7 +13,7 @@ REDIS_PACKAGES = $(shell go list -f '{{.ImportPath}} {{.Name}} {{.TestImports}} 
 
 .DEFAULT_GOAL = help
 .NOTPARALLEL:
-.PHONY: help setup build test lint integration fuzz bench budgets ci
+.PHONY: help setup build test lint integration fuzz bench budgets simulate ci
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +51,9 @@ budgets: ## measure at full size what is promised of watchers, herds, deaths and
 	@mkdir -p bin && rm -f bin/budgets
 	@go test -count=1 -timeout 10m -run '^TestBudget' ./integration -args -budgets $(CURDIR)/bin/budgets; code=$$?; cat bin/budgets; exit $$code
 
+simulate: ## let 200 hosts come, go and fail for HOURS (3) drawn from SEED (1), and check every promise
+	HOURS=$(HOURS) SEED=$(SEED) go test -v -count=1 -timeout 0 ./integration/simulate
+
 ci: ## run every stage, each with its time and its budget
 	@mkdir -p bin && rm -f bin/stages
 	@$(STAGE) build 90 $(MAKE) --no-print-directory build
@@ -56,5 +61,6 @@ ci: ## run every stage, each with its time and its budget
 	@$(STAGE) fuzz 60 $(MAKE) --no-print-directory fuzz FUZZTIME=3s
 	@$(STAGE) bench 90 $(MAKE) --no-print-directory bench BENCHTIME=1x
 	@$(STAGE) test 270 $(MAKE) --no-print-directory test
+	@$(STAGE) simulate 240 $(MAKE) --no-print-directory simulate HOURS=3 SEED=1
 	@$(STAGE) integration 450 $(MAKE) --no-print-directory integration
 	@echo "==> all stages passed:" && cat bin/stages

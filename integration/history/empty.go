@@ -1,0 +1,81 @@
+package history
+
+import "time"
+
+// NeverWronglyEmpty: a view that has shown members, and a lookup in it, never shows nobody while one that it
+// has shown is well. A lookup without memory, in a registry that lost everything, is told that the topic was
+// never heard of or that nobody can tell, not that nobody is there. It cannot be told so where the registry
+// lost the liveness of single hosts only.
+func NeverWronglyEmpty(h *History) *Finding {
+	f := h.finding("NeverWronglyEmpty")
+	for _, w := range h.watches {
+		f.count("views", len(w.views))
+		for _, e := range w.views {
+			if e.Number == 0 {
+				f.count("empty views", 1)
+				h.nobody(f, w, e, "showed nobody")
+			}
+		}
+	}
+	for i := range h.Events {
+		switch e := &h.Events[i]; e.What {
+		case Picked:
+			f.count("picks", 1)
+			if e.Answer == "" {
+				continue
+			}
+			f.count("picks of nobody", 1)
+			for _, w := range h.watches {
+				if w.process == e.Process && w.topic == e.Topic {
+					h.nobody(f, w, e, "picked nobody: "+e.Answer)
+				}
+			}
+		case Read:
+			h.freshRead(f, e)
+		}
+	}
+	return f
+}
+
+// nobody checks that who was shown before an event was gone.
+func (h *History) nobody(f *Finding, w *watch, e *Event, how string) {
+	for _, host := range w.order {
+		if at := (place{w.topic, host}); w.spells[host][0].from < e.At {
+			if t := h.wellAt(at, e.At-time.Second, e.At); t != nil {
+				f.broken(e.At, e.At-h.goneBy(), at, []string{w.process}, "%s %s, and %s of %s is well", w.process, how, host, t.process)
+				return
+			}
+		}
+	}
+}
+
+func (h *History) freshRead(f *Finding, e *Event) {
+	f.count("fresh reads", 1)
+	switch e.Answer {
+	case Unknown:
+		f.count("told never heard of", 1)
+	case Unavailable:
+		f.count("told cannot tell", 1)
+	case NoHosts:
+		f.count("told nobody is there", 1)
+		for _, t := range h.topics[e.Topic] {
+			for _, v := range t.valid {
+				until := min(v.Until, t.over(), h.taken(t, v.At))
+				if v.At < e.Asked && e.At < until && !h.evicted(t, v.At, e.At) {
+					f.broken(e.At, v.At, t.place, []string{e.Process}, "a lookup that asked the registry was told that nobody is there, and %s of %s is valid",
+						t.host, t.process)
+				}
+			}
+		}
+	}
+}
+
+// evicted says whether the registry lost the liveness of one host.
+func (h *History) evicted(t *tenure, from, until time.Duration) bool {
+	for _, l := range h.losses {
+		if l.host == t.host && l.topic == t.topic && l.at >= from && l.at <= until {
+			return true
+		}
+	}
+	return false
+}

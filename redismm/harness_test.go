@@ -69,7 +69,7 @@ func bubbled(t *testing.T) *registry {
 		m.Close()
 		time.Sleep(2 * time.Second) // for a pool that dialled in vain
 	})
-	dial := func() (net.Conn, error) { return buffer(m.Dial()) }
+	dial := func() (net.Conn, error) { return integration.Buffer(m.Dial()) }
 	return newRegistry(&registry{T: t, mini: m, wire: &wire{dial: dial}, config: core.HeartbeatConfig{Freq: core.DefaultFreq}})
 }
 
@@ -156,50 +156,6 @@ func (w *wire) Dial(context.Context, string, string) (net.Conn, error) {
 		return nil, err
 	}
 	return &lossy{conn, w}, nil
-}
-
-// buffered is a pipe that is written to without waiting, as a socket is. go-redis holds a mutex while it
-// writes to a subscription, and reads nothing meanwhile.
-type buffered struct {
-	net.Conn
-	queue chan []byte
-	ended chan struct{}
-	end   func()
-}
-
-func buffer(conn net.Conn, err error) (net.Conn, error) {
-	if err != nil {
-		return nil, err
-	}
-	b := &buffered{Conn: conn, queue: make(chan []byte, 1024), ended: make(chan struct{})}
-	b.end = sync.OnceFunc(func() { close(b.ended) })
-	go func() {
-		for {
-			select {
-			case text := <-b.queue:
-				if _, err := conn.Write(text); err != nil {
-					return
-				}
-			case <-b.ended:
-				return
-			}
-		}
-	}()
-	return b, nil
-}
-
-func (b *buffered) Write(text []byte) (int, error) {
-	select {
-	case b.queue <- slices.Clone(text):
-		return len(text), nil
-	case <-b.ended:
-		return 0, net.ErrClosed
-	}
-}
-
-func (b *buffered) Close() error {
-	b.end()
-	return b.Conn.Close()
 }
 
 func (c *lossy) Read(b []byte) (int, error) {

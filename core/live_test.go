@@ -461,7 +461,7 @@ func TestTopicsThatNobodyAsksForAreLetGo(t *testing.T) {
 func TestAHundredThousandMistypedTopicsAreBounded(t *testing.T) {
 	const topics, most, early = 100_000, 10_000, 20_000
 	const each, more = 16 << 10, 4 << 20 // bytes of a topic that is followed, and of all that are not
-	const late = 1 << 10                // of one that was followed: the runtime keeps what it needs for a goroutine
+	const late = 1 << 10                 // of one that was followed: the runtime keeps what it needs for a goroutine
 	synctest.Test(t, func(t *testing.T) {
 		m := new(manyTopics)
 		ctx, end := context.WithCancel(t.Context())

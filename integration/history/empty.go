@@ -2,8 +2,8 @@ package history
 
 import "time"
 
-// NeverWronglyEmpty: a view that has shown members, and a lookup in it, never shows nobody while one that it
-// has shown is well. A lookup without memory, in a registry that lost everything, is told that the topic was
+// NeverWronglyEmpty: no view turns to nobody while one that it showed is well, and a lookup finds somebody while
+// the view shows somebody. A lookup without memory, in a registry that lost everything, is told that the topic was
 // never heard of or that nobody can tell, not that nobody is there. It cannot be told so where the registry
 // lost the liveness of single hosts only.
 func NeverWronglyEmpty(h *History) *Finding {
@@ -13,7 +13,7 @@ func NeverWronglyEmpty(h *History) *Finding {
 		for _, e := range w.views {
 			if e.Number == 0 {
 				f.count("empty views", 1)
-				h.nobody(f, w, e, "showed nobody")
+				h.emptied(f, w, e)
 			}
 		}
 	}
@@ -27,7 +27,7 @@ func NeverWronglyEmpty(h *History) *Finding {
 			f.count("picks of nobody", 1)
 			for _, w := range h.watches {
 				if w.process == e.Process && w.topic == e.Topic {
-					h.nobody(f, w, e, "picked nobody: "+e.Answer)
+					h.pickedNobody(f, w, e)
 				}
 			}
 		case Read:
@@ -37,12 +37,22 @@ func NeverWronglyEmpty(h *History) *Finding {
 	return f
 }
 
-// nobody checks that who was shown before an event was gone.
-func (h *History) nobody(f *Finding, w *watch, e *Event, how string) {
+// emptied checks that nobody whom an empty view dropped is well.
+func (h *History) emptied(f *Finding, w *watch, e *Event) {
+	for _, c := range e.Changes {
+		if t := h.wellAt(place{w.topic, c.Host}, e.At-time.Second, e.At); t != nil {
+			f.broken(e.At, e.At-h.goneBy(), t.place, []string{w.process}, "%s shows nobody any more, and %s of %s is well", w.process, c.Host, t.process)
+			return
+		}
+	}
+}
+
+// pickedNobody checks that the view showed nobody.
+func (h *History) pickedNobody(f *Finding, w *watch, e *Event) {
 	for _, host := range w.order {
-		if at := (place{w.topic, host}); w.spells[host][0].from < e.At {
-			if t := h.wellAt(at, e.At-time.Second, e.At); t != nil {
-				f.broken(e.At, e.At-h.goneBy(), at, []string{w.process}, "%s %s, and %s of %s is well", w.process, how, host, t.process)
+		for _, x := range w.spells[host] {
+			if !x.absent() && x.from < e.At && e.At < x.until {
+				f.broken(e.At, x.from, place{w.topic, host}, []string{w.process}, "%s picked nobody, %s, and its view shows %s", w.process, e.Answer, x.Sight)
 				return
 			}
 		}

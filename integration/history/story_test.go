@@ -202,6 +202,8 @@ func TestTimelyWantsLookupsThatAskToBeExact(t *testing.T) {
 		{"not listed though valid", with(alone, reads(40*s, "", both[0])), "for b"},
 		{"listed as another", with(alone, reads(40*s, "", both[0], up("x", "b"))), "for b"},
 		{"cannot tell", with(alone, reads(40*s, Unavailable)), ""},
+		{"the older came first after a loss, and the newer is back", []story{lives("q", "b", 0, 30*s), lives("r", "b", 10*s, 30*s), loses("", 31*s),
+			again("q", "b", 32*s, 32*s), again("r", "b", 33*s, 60*s), reads(42*s, "", up("r", "b"))}, ""},
 		{"nobody", with(alone, reads(60*s, NoHosts)), "for b"},
 		{"what was lost is not listed", with(alone, loses("b", 39*s), reads(40*s, "", both[0])), ""},
 	})
@@ -266,12 +268,13 @@ func TestFencedWantsNobodyRemoved(t *testing.T) {
 func TestNeverWronglyEmptyWantsNobodyToBeNobody(t *testing.T) {
 	alone := []story{watches(0), lives("p", "a", 0, 100*s), sees(1*s, 1, up("p", "a"))}
 	check(t, NeverWronglyEmpty, 100*s, []testcase{
-		{"an empty view", with(alone, sees(50*s, 0, gone("a"))), "showed nobody"},
+		{"an empty view", with(alone, sees(50*s, 0, gone("a"))), "shows nobody any more"},
 		{"an empty view of who left", with(alone, leaves("p", "a", 49*s), sees(50*s, 0, gone("a"))), ""},
 		{"an empty view before the first", []story{watches(0), lives("p", "a", 0, 100*s), sees(10*s, 0), sees(11*s, 1, up("p", "a"))}, ""},
 		{"picked nobody", with(alone, picksNobody(50*s, NoHosts)), "picked nobody"},
 		{"cannot tell, though it has seen", with(alone, picksNobody(50*s, Unavailable)), "picked nobody"},
 		{"picked nobody before it has seen", []story{watches(0), lives("p", "a", 0, 100*s), picksNobody(hair, Unavailable), sees(1*s, 1, up("p", "a"))}, ""},
+		{"cannot tell who came while it could not see", with(alone, leaves("p", "a", 30*s), sees(30*s, 0, gone("a")), lives("q", "a", 40*s, 100*s), picksNobody(50*s, Unavailable)), ""},
 		{"a fresh reader is told nobody", with(alone, reads(50*s, NoHosts)), "told that nobody is there"},
 		{"after a loss too", with(alone, loses("", 49*s), reads(50*s, NoHosts)), "told that nobody is there"},
 		{"a fresh reader is told that the topic is unknown", with(alone, loses("", 49*s), reads(50*s, Unknown)), ""},

@@ -78,12 +78,18 @@ func (h *History) rivals(t *tenure, f func(*tenure)) {
 	}
 }
 
-// taken returns the first moment from from on at which somebody else may have taken the place over.
+// taken returns the first moment from from on at which a newer registration may have taken the place over, or
+// taken it back.
 func (h *History) taken(t *tenure, from time.Duration) time.Duration {
 	first := never
 	h.rivals(t, func(o *tenure) {
 		if o.asked >= from && o.asked > t.asked {
 			first = min(first, o.asked)
+		}
+		for _, v := range o.valid {
+			if v.At >= from && o.instance > t.instance {
+				first = min(first, v.At)
+			}
 		}
 	})
 	for _, at := range t.lost {

@@ -30,8 +30,14 @@ func (r *Redis) ScriptFlush() {
 // sentinel's.
 func (r *Redis) KillSubscriptions() {
 	r.t.Helper()
+	if r.killSubscriptions() == 0 {
+		r.t.Fatalf("redis-server at %s has no subscription to kill", r.Addr)
+	}
+}
+
+func (r *Redis) killSubscriptions() (killed int) {
+	r.t.Helper()
 	list, _ := r.do("CLIENT", "LIST", "TYPE", "pubsub").(string)
-	killed := 0
 	for line := range strings.Lines(list) {
 		if strings.Contains(line, " name=sentinel-") {
 			continue
@@ -41,9 +47,7 @@ func (r *Redis) KillSubscriptions() {
 			killed++
 		}
 	}
-	if killed == 0 {
-		r.t.Fatalf("redis-server at %s has no subscription to kill", r.Addr)
-	}
+	return killed
 }
 
 // MakeReadonly makes a single server the replica of none that there is: it keeps its data, and answers

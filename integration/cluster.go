@@ -18,7 +18,7 @@ type Cluster struct {
 	// URL is the DSN, as redis.ParseClusterURL reads it.
 	URL string
 	// Servers are all six, whoever is a primary.
-	Servers []*Redis
+	Servers Servers
 
 	t        testing.TB
 	settings settings

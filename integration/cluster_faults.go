@@ -27,7 +27,7 @@ func (c *Cluster) Failover(key string) *Redis {
 func (c *Cluster) FailoverToLaggingReplica(key string, write func()) *Redis {
 	c.t.Helper()
 	old := c.Primary(key)
-	catchUp := old.loseFollowers([]*Redis{c.Replica(key)})
+	catchUp := old.loseFollowers(Servers{c.Replica(key)})
 	lost := beside(key, "lost")
 	old.do("SET", lost, "1")
 	write()
@@ -63,7 +63,7 @@ func (c *Cluster) MigrateSlot(key string) (finish func()) {
 		for keys := from.keysIn(slot); len(keys) > 0; keys = from.keysIn(slot) {
 			c.move(from, to, keys...)
 		}
-		for _, r := range append([]*Redis{to}, without(c.primaries(), to)...) {
+		for _, r := range append(Servers{to}, c.primaries().without(to)...) {
 			r.do("CLUSTER", "SETSLOT", slot, "NODE", c.id(to))
 		}
 		if now := c.PrimaryAfter(key, from); now != to {
@@ -84,8 +84,8 @@ func beside(key, name string) string {
 }
 
 // primaries are the servers that say they are.
-func (c *Cluster) primaries() []*Redis {
-	var all []*Redis
+func (c *Cluster) primaries() Servers {
+	var all Servers
 	for _, r := range c.Servers {
 		if r.role().name == "master" {
 			all = append(all, r)
@@ -96,7 +96,7 @@ func (c *Cluster) primaries() []*Redis {
 
 func (c *Cluster) primaryBeside(one *Redis) *Redis {
 	c.t.Helper()
-	others := without(c.primaries(), one)
+	others := c.primaries().without(one)
 	if len(others) == 0 {
 		c.t.Fatalf("no primary beside %s answers", one.Addr)
 	}

@@ -13,22 +13,10 @@ import (
 	"github.com/redismm/matchmaker/integration"
 )
 
-func clusterClient(t *testing.T, dsn string) *redis.ClusterClient {
-	t.Helper()
-	o, err := redis.ParseClusterURL(dsn)
-	if err != nil {
-		t.Fatal(err)
-	}
-	o.ContextTimeoutEnabled = true
-	c := redis.NewClusterClient(o)
-	t.Cleanup(func() { c.Close() })
-	return c
-}
-
 func TestClusterClientFollowsFailovers(t *testing.T) {
 	t.Parallel()
 	c := integration.StartCluster(t)
-	client := clusterClient(t, c.URL)
+	client := c.Dial()
 	puts(t, client, "k", "v")
 	old := c.Primary("k")
 	if now := c.Failover("k"); now == old || now != c.Primary("k") || c.Replica("k") != old {
@@ -43,7 +31,7 @@ func TestClusterClientFollowsFailovers(t *testing.T) {
 func TestClusterSlotIsMovedUnderLoad(t *testing.T) {
 	t.Parallel()
 	c := integration.StartCluster(t)
-	client := clusterClient(t, c.URL)
+	client := c.Dial()
 	const n = 20
 	var pairs []any
 	for i := range n {

@@ -85,15 +85,11 @@ func (s *Sentinel) named() *Redis {
 }
 
 // Replicas returns the servers but the primary.
-func (s *Sentinel) Replicas() []*Redis { s.t.Helper(); return without(s.Servers, s.Primary()) }
+func (s *Sentinel) Replicas() Servers { s.t.Helper(); return s.Servers.without(s.Primary()) }
 
-func without(all []*Redis, one *Redis) []*Redis {
-	return slices.DeleteFunc(slices.Clone(all), func(r *Redis) bool { return r == one })
-}
-
-// Failover has the sentinels make a replica the primary while all run, and returns the new primary when the
-// old one follows it.
-func (s *Sentinel) Failover() *Redis {
+// Failover has the sentinels make a replica the primary, for all keys, while all run, and returns the new
+// primary when the old one follows it.
+func (s *Sentinel) Failover(string) *Redis {
 	s.t.Helper()
 	old := s.Primary()
 	var err error
@@ -109,11 +105,11 @@ func (s *Sentinel) Failover() *Redis {
 }
 
 // FailoverToLaggingReplica keeps the replicas from following, calls write, kills the primary, and returns
-// the new one when it leads the old one, which is started again: all that write wrote is lost.
-func (s *Sentinel) FailoverToLaggingReplica(write func()) *Redis {
+// the new one when it leads the old one, which is started again: all that write wrote is lost, whatever the key.
+func (s *Sentinel) FailoverToLaggingReplica(_ string, write func()) *Redis {
 	s.t.Helper()
 	old := s.Primary()
-	catchUp := old.loseFollowers(without(s.Servers, old))
+	catchUp := old.loseFollowers(s.Servers.without(old))
 	lost := beside("", "lost")
 	old.do("SET", lost, "1")
 	write()
@@ -154,7 +150,7 @@ func (s *Sentinel) Heal() {
 
 // loseFollowers makes replicas unable to follow a primary, until the function that it returns is called:
 // they have a wrong password for it.
-func (r *Redis) loseFollowers(followers []*Redis) (catchUp func()) {
+func (r *Redis) loseFollowers(followers Servers) (catchUp func()) {
 	r.t.Helper()
 	for _, f := range followers {
 		f.do("CONFIG", "SET", "masterauth", kit+"-wrong")

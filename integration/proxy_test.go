@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"github.com/redismm/matchmaker/integration"
 )
 
@@ -179,7 +181,7 @@ func TestReplyLagsAndIsThrottled(t *testing.T) {
 func TestPartitionLeavesTwoPrimariesUntilItIsHealed(t *testing.T) {
 	t.Parallel()
 	s := integration.StartSentinel(t, integration.Proxied)
-	client := sentinelClient(t, s.URL)
+	client := s.Dial()
 	puts(t, client, "k", "v")
 	old, now := s.Partition()
 	puts(t, old.Client(), "k", "theirs")
@@ -196,7 +198,7 @@ func TestPartitionLeavesTwoPrimariesUntilItIsHealed(t *testing.T) {
 func TestClusterIsReachedThroughItsProxiesOnly(t *testing.T) {
 	t.Parallel()
 	c := integration.StartCluster(t, integration.Proxied)
-	client := clusterClient(t, c.URL)
+	client := c.Dial()
 	puts(t, client, "k", "v")
 	has := c.Primary("k")
 	has.Proxy().Blackhole()
@@ -208,7 +210,7 @@ func TestClusterIsReachedThroughItsProxiesOnly(t *testing.T) {
 	has.Proxy().Heal()
 	eventuallyReads(t, client, "k", "v")
 	integration.Eventually(t, 5*time.Second, "the cluster says that the key is at the proxy", func() bool {
-		served, err := client.MasterForKey(t.Context(), "k")
+		served, err := client.(*redis.ClusterClient).MasterForKey(t.Context(), "k")
 		return err == nil && served.Options().Addr == has.At() && has.At() != has.Addr
 	})
 }

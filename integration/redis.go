@@ -2,7 +2,6 @@ package integration
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -193,17 +192,10 @@ func (r *Redis) do(args ...any) any {
 
 func (r *Redis) connect() *redis.Client {
 	return redis.NewClient(&redis.Options{
-		Addr: r.Addr, Username: r.settings.admin, Password: r.settings.adminPassword, TLSConfig: r.tls(),
+		Addr: r.Addr, Username: r.settings.admin, Password: r.settings.adminPassword, TLSConfig: r.settings.client(),
 		ContextTimeoutEnabled: true, MaxRetries: -1, DialerRetries: 1, DisableIdentity: true,
 		MaxIdleConns: 1, PoolSize: 10,
 	})
-}
-
-func (r *Redis) tls() *tls.Config {
-	if r.settings.tls == nil {
-		return nil
-	}
-	return r.settings.tls.Clone()
 }
 
 // Client returns a client of database 0 that is closed when the test ends: of the server itself, past any

@@ -15,7 +15,7 @@ type Sentinel struct {
 	// URL is the DSN of database 0, as redis.ParseFailoverURL reads it.
 	URL string
 	// Servers are the three that hold data, whoever is the primary. Sentinels watch them.
-	Servers, Sentinels []*Redis
+	Servers, Sentinels Servers
 
 	t        testing.TB
 	settings settings // of the servers

@@ -9,25 +9,13 @@ import (
 	"github.com/redismm/matchmaker/integration"
 )
 
-func sentinelClient(t *testing.T, dsn string) *redis.Client {
-	t.Helper()
-	o, err := redis.ParseFailoverURL(dsn)
-	if err != nil {
-		t.Fatal(err)
-	}
-	o.ContextTimeoutEnabled = true
-	c := redis.NewFailoverClient(o)
-	t.Cleanup(func() { c.Close() })
-	return c
-}
-
 func TestSentinelClientFollowsAFailover(t *testing.T) {
 	t.Parallel()
 	s := integration.StartSentinel(t)
-	c := sentinelClient(t, s.URL)
+	c := s.Dial()
 	puts(t, c, "k", "v")
 	old := s.Primary()
-	if now := s.Failover(); now == old {
+	if now := s.Failover(""); now == old {
 		t.Fatal("the primary is the same")
 	}
 	eventuallyReads(t, c, "k", "v")
@@ -42,9 +30,9 @@ func TestSentinelClientFollowsAFailover(t *testing.T) {
 func TestSentinelFailoverToLaggingReplicaLosesTheLastWrites(t *testing.T) {
 	t.Parallel()
 	s := integration.StartSentinel(t)
-	c := sentinelClient(t, s.URL)
+	c := s.Dial()
 	puts(t, c, "k", "v")
-	s.FailoverToLaggingReplica(func() { puts(t, c, "k", "w") })
+	s.FailoverToLaggingReplica("", func() { puts(t, c, "k", "w") })
 	eventuallyReads(t, c, "k", "v")
 }
 

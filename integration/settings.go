@@ -45,6 +45,8 @@ func read(t testing.TB, options []string) settings {
 			continue
 		case name == "port" || name == "tls-port" || name == "dir" || name == "bind":
 			t.Fatalf("option %q: the kit chooses the server's %s", o, name)
+		case name == "aclfile":
+			t.Fatalf("option %q: give the users as lines, so that the kit's own can be beside them", o)
 		case name == "requirepass":
 			s.password, s.adminPassword = value, value
 		case name == "user" && s.admin == "":
@@ -83,6 +85,14 @@ func (s *settings) peers() []string {
 		lines = append(lines, "tls-replication yes")
 	}
 	return lines
+}
+
+// client is the configuration of a client, or nil without TLS.
+func (s *settings) client() *tls.Config {
+	if s.tls == nil {
+		return nil
+	}
+	return s.tls.Clone()
 }
 
 // url returns the DSN of database 0 at a host:port.

@@ -74,7 +74,7 @@ func TestSentinelWithMutualTLSAndPasswords(t *testing.T) {
 			t.Errorf("without the %s it answers", what)
 		}
 	}
-	s.Failover()
+	s.Failover("")
 	eventuallyReads(t, client, "k", "v")
 }
 

@@ -4,10 +4,11 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"slices"
-	"syscall"
+	"strings"
 	"testing"
 	"time"
 
@@ -79,7 +80,7 @@ func TestServersDieWithAKilledTestProcess(t *testing.T) {
 	if os.Getenv("INTEGRATION_INNER") == "1" {
 		s := integration.StartSentinel(t)
 		for _, r := range slices.Concat(s.Servers, s.Sentinels) {
-			fmt.Println("server", r.Pid())
+			fmt.Println("server", r.Addr)
 		}
 		select {}
 	}
@@ -92,22 +93,27 @@ func TestServersDieWithAKilledTestProcess(t *testing.T) {
 	if err := self.Start(); err != nil {
 		t.Fatal(err)
 	}
-	var pids []int
-	for lines := bufio.NewScanner(out); len(pids) < 6 && lines.Scan(); {
-		var pid int
-		if n, _ := fmt.Sscanf(lines.Text(), "server %d", &pid); n == 1 {
-			pids = append(pids, pid)
+	var addrs []string
+	for lines := bufio.NewScanner(out); len(addrs) < 6 && lines.Scan(); {
+		if addr, ok := strings.CutPrefix(lines.Text(), "server "); ok {
+			addrs = append(addrs, addr)
 		}
 	}
 	_ = self.Process.Kill()
 	_ = self.Wait()
-	if len(pids) == 0 {
+	if len(addrs) == 0 {
 		integration.StartRedis(t) // skips, or fails, where there is no redis-server
 	}
-	if len(pids) != 6 {
-		t.Fatalf("the inner run named %d servers, want 6", len(pids))
+	if len(addrs) != 6 {
+		t.Fatalf("the inner run named %d servers, want 6", len(addrs))
 	}
 	integration.Eventually(t, 5*time.Second, "all servers are gone", func() bool {
-		return !slices.ContainsFunc(pids, func(pid int) bool { return syscall.Kill(pid, 0) == nil })
+		return !slices.ContainsFunc(addrs, func(addr string) bool {
+			c, err := net.Dial("tcp", addr)
+			if err == nil {
+				c.Close()
+			}
+			return err == nil
+		})
 	})
 }

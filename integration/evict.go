@@ -2,7 +2,6 @@ package integration
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -23,7 +22,7 @@ func (r *Redis) Evict(keys ...string) {
 			r.do("CONFIG", "SET", name, value)
 		}
 	}
-	r.tell("eviction", func(ctx context.Context, c *redis.Client) error {
+	err := r.with(failoverTimeout, func(ctx context.Context, c *redis.Client) error {
 		heard := c.Subscribe(ctx, "__keyevent@0__:evicted")
 		defer heard.Close()
 		if _, err := heard.Receive(ctx); err != nil {
@@ -37,16 +36,21 @@ func (r *Redis) Evict(keys ...string) {
 			}
 		}
 		limit, err := used(ctx, c)
-		for limit += 64 << 10; len(left) > 0 && err == nil; limit -= 512 { // some of it comes and goes with commands
+		limit += 64 << 10 // some of it comes and goes with commands
+		for step := 512; len(left) > 0 && err == nil; step += 8 {
 			if err := squeeze(ctx, c, limit); err != nil {
 				return err
 			}
+			limit -= step
 			if err := strike(ctx, heard, left); err != nil {
 				return err
 			}
 		}
 		return err
 	})
+	if err != nil {
+		r.t.Fatalf("eviction at %s: %v", r.Addr, err)
+	}
 }
 
 // unused makes a key look like one that nobody has used for months.
@@ -68,11 +72,13 @@ func used(ctx context.Context, c *redis.Client) (int, error) {
 
 // squeeze lets the server have no more than so many bytes, for one command.
 func squeeze(ctx context.Context, c *redis.Client, limit int) error {
-	if err := c.ConfigSet(ctx, "maxmemory", strconv.Itoa(max(limit, 1))).Err(); err != nil {
-		return err
-	}
-	evicted := c.Ping(ctx).Err()
-	return errors.Join(evicted, c.ConfigSet(ctx, "maxmemory", "0").Err())
+	_, err := c.Pipelined(ctx, func(p redis.Pipeliner) error {
+		p.ConfigSet(ctx, "maxmemory", strconv.Itoa(max(limit, 1)))
+		p.Ping(ctx)
+		p.ConfigSet(ctx, "maxmemory", "0")
+		return nil
+	})
+	return err
 }
 
 // strike takes the keys out of left that a subscription names until now.

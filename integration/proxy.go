@@ -22,6 +22,7 @@ type Proxy struct {
 
 	t     testing.TB
 	inner *toxiproxy.Proxy
+	ping  func(within time.Duration) error // through it; nil if it is not known what is behind
 }
 
 // StartProxy starts a proxy to a host:port, which ends with the test.
@@ -77,6 +78,7 @@ func (p *Proxy) Reset() {
 	p.add("reset_peer", "upstream", nil)
 	p.add("reset_peer", "downstream", nil)
 	p.Cut()
+	p.isShut("resets")
 }
 
 // Blackhole lets nothing pass, not even the end of a connection, while connections stay open and new ones
@@ -85,29 +87,43 @@ func (p *Proxy) Blackhole() {
 	p.t.Helper()
 	p.add("hold", "upstream", nil)
 	p.add("hold", "downstream", nil)
+	p.isShut("is a black hole")
 }
 
 // Deafen lets requests pass and keeps replies back, as Blackhole does.
-func (p *Proxy) Deafen() { p.t.Helper(); p.add("hold", "downstream", nil) }
+func (p *Proxy) Deafen() {
+	p.t.Helper()
+	p.add("hold", "downstream", nil)
+	p.isShut("keeps replies back")
+}
 
 // Drop loses all that is sent either way while connections stay open; those are closed when it is healed.
 func (p *Proxy) Drop() {
 	p.t.Helper()
 	p.add("timeout", "upstream", nil)
 	p.add("timeout", "downstream", nil)
+	p.isShut("drops")
 }
 
 // Lag delays every reply.
 func (p *Proxy) Lag(by time.Duration) {
 	p.t.Helper()
 	p.add("latency", "downstream", map[string]int64{"latency": by.Milliseconds()})
+	if p.ping == nil {
+		return
+	}
+	began := time.Now()
+	if err := p.ping(startTimeout + 10*by); err != nil || time.Since(began) < by {
+		p.t.Fatalf("a PING through the proxy at %s took %s, %v; want %s at least", p.Addr, time.Since(began), err, by)
+	}
 }
 
-// Throttle lets pass so many bytes a second either way, in thousands.
+// Throttle lets pass no more than so many thousand bytes a second either way.
 func (p *Proxy) Throttle(kilobytes int64) {
 	p.t.Helper()
-	p.add("bandwidth", "upstream", map[string]int64{"rate": kilobytes})
-	p.add("bandwidth", "downstream", map[string]int64{"rate": kilobytes})
+	slices := map[string]int64{"average_size": 10 * kilobytes, "delay": (10 * time.Millisecond).Microseconds()}
+	p.add("slicer", "upstream", slices)
+	p.add("slicer", "downstream", slices)
 }
 
 // Heal ends all faults.
@@ -116,6 +132,14 @@ func (p *Proxy) Heal() {
 	p.inner.Toxics.ResetToxics(context.Background())
 	if !p.inner.Enabled {
 		p.up()
+	}
+}
+
+// isShut ends the test if a PING comes through.
+func (p *Proxy) isShut(because string) {
+	p.t.Helper()
+	if p.ping != nil && p.ping(30*time.Millisecond) == nil {
+		p.t.Fatalf("the proxy at %s %s, and a PING came through", p.Addr, because)
 	}
 }
 
@@ -143,34 +167,3 @@ type hold struct{}
 func (hold) Pipe(stub *toxics.ToxicStub) { <-stub.Interrupt }
 
 func init() { toxics.Register("hold", new(hold)) }
-
-// front puts the proxy in front of a new server, where one was asked for.
-func (r *Redis) front() error {
-	if !r.settings.proxied {
-		return nil
-	}
-	p, err := newProxy(r.t, r.Addr)
-	if err != nil {
-		return err
-	}
-	r.proxy = p
-	r.URL = r.settings.url(p.Addr, r.settings.user, r.settings.password)
-	return nil
-}
-
-// Proxy returns the proxy in front of the server, which was started with [Proxied].
-func (r *Redis) Proxy() *Proxy {
-	r.t.Helper()
-	if r.proxy == nil {
-		r.t.Fatalf("redis-server at %s has no proxy: start it with the option integration.Proxied", r.Addr)
-	}
-	return r.proxy
-}
-
-// At is the host:port that clients and other servers are given: the proxy's, or Addr.
-func (r *Redis) At() string {
-	if r.proxy != nil {
-		return r.proxy.Addr
-	}
-	return r.Addr
-}

@@ -154,19 +154,27 @@ func (r *Redis) start() error {
 // answers returns why the server does not answer a PING; one that loads its data first does not, until it
 // is done.
 func (r *Redis) answers(within time.Duration) error {
-	return r.with(within, func(ctx context.Context, c *redis.Client) error { return c.Ping(ctx).Err() })
+	return r.answersAt(r.Addr, within)
+}
+
+func (r *Redis) answersAt(addr string, within time.Duration) error {
+	return r.reach(addr, within, func(ctx context.Context, c *redis.Client) error { return c.Ping(ctx).Err() })
 }
 
 // with makes a connection as the server's administrator, past any proxy.
 func (r *Redis) with(within time.Duration, f func(ctx context.Context, c *redis.Client) error) error {
+	return r.reach(r.Addr, within, f)
+}
+
+func (r *Redis) reach(addr string, within time.Duration, f func(ctx context.Context, c *redis.Client) error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), within)
 	defer cancel()
-	probe, err := net.DialTimeout("tcp", r.Addr, within) // go-redis prints that nobody is there
+	probe, err := net.DialTimeout("tcp", addr, within) // go-redis prints that nobody is there
 	if err != nil {
 		return err
 	}
 	probe.Close()
-	c := r.connect()
+	c := r.connect(addr)
 	defer c.Close()
 	return f(ctx, c)
 }
@@ -190,9 +198,9 @@ func (r *Redis) do(args ...any) any {
 	return reply
 }
 
-func (r *Redis) connect() *redis.Client {
+func (r *Redis) connect(addr string) *redis.Client {
 	return redis.NewClient(&redis.Options{
-		Addr: r.Addr, Username: r.settings.admin, Password: r.settings.adminPassword, TLSConfig: r.settings.client(),
+		Addr: addr, Username: r.settings.admin, Password: r.settings.adminPassword, TLSConfig: r.settings.client(),
 		ContextTimeoutEnabled: true, MaxRetries: -1, DialerRetries: 1, DisableIdentity: true,
 		MaxIdleConns: 1, PoolSize: 10,
 	})
@@ -201,7 +209,7 @@ func (r *Redis) connect() *redis.Client {
 // Client returns a client of database 0 that is closed when the test ends: of the server itself, past any
 // proxy, and of one who may do everything.
 func (r *Redis) Client() *redis.Client {
-	c := r.connect()
+	c := r.connect(r.Addr)
 	r.t.Cleanup(func() { c.Close() })
 	return c
 }

@@ -49,7 +49,7 @@ bench: ## run the benchmarks, each for BENCHTIME (1s)
 
 budgets: ## measure at full size what is promised of watchers, herds, deaths and outages (8 min)
 	@mkdir -p bin && rm -f bin/budgets
-	@go test -count=1 -timeout 10m -run '^TestBudget' ./integration -args -budgets $(CURDIR)/bin/budgets; code=$$?; cat bin/budgets; exit $$code
+	@go test -count=1 -timeout 10m -parallel 4 -run '^TestBudget' ./integration -args -budgets $(CURDIR)/bin/budgets; code=$$?; cat bin/budgets; exit $$code
 
 simulate: ## let 200 hosts come, go and fail for HOURS (3) drawn from SEED (1), and check every promise
 	HOURS=$(HOURS) SEED=$(SEED) go test -v -count=1 -timeout 0 ./integration/simulate

@@ -86,7 +86,7 @@ func (size crashing) ends(t *testing.T, watchers crews, died map[string]int64) (
 				held[s.Host] = append(held[s.Host], after)
 			case s.What == Gone:
 				gone[s.Host] = append(gone[s.Host], after)
-			default:
+			case after > crashBeat.TTL+crashBeat.Freq: // a last beat may be on its way for a while
 				t.Errorf("%s is shown as living %s after it died", s.Host, after)
 			}
 		}
@@ -136,11 +136,9 @@ func (size crashing) judge(t *testing.T, watchers crews, died map[string]int64, 
 		all(fmt.Sprintf("picked by nobody after %s, in %d lookups", unpicked, picks), right[2], "every one")
 		all(fmt.Sprintf("gone from every view within %s", unlisted), right[3], "every one")
 	}
-	note(t, "from death to held, in each view", allHeld.String())
-	note(t, "from death to the last time it was picked", allPicked.String())
-	note(t, "from death to gone, in each view", allGone.String())
-	allHeld.histogram(t, "held", 100*time.Millisecond)
-	allGone.histogram(t, "gone", 100*time.Millisecond)
+	allHeld.draw(t, "from death to held, in each view", unpicked)
+	allPicked.draw(t, "from death to the last time it was picked", unpicked)
+	allGone.draw(t, "from death to gone, in each view", unlisted)
 }
 
 func count(n *int, yes bool) {

@@ -74,7 +74,7 @@ func (h herd) comeBack(t *testing.T) {
 	heard = listenTo(t, r)
 	h.registered(t, r)
 	timely(t, h.String()+", all back after Redis answers", time.Since(answers), h.beat.Freq+time.Second)
-	time.Sleep(time.Until(answers.Add(3*h.beat.Freq + time.Second))) // whatever follows on it
+	time.Sleep(time.Until(answers.Add(2*h.beat.Freq + time.Second))) // whatever follows on it
 	back := heard.stop()
 	most := worst(back.sent)
 	judge(t, h.String()+", commands of the worst second", fmt.Sprintf("%d, x %.1f of those at rest", most, float64(most)/restRate),

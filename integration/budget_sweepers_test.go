@@ -3,6 +3,7 @@ package integration_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -13,32 +14,30 @@ import (
 // Whether a sweeper has died is seen at its lease: the test takes it, so that all are content, and lets it go.
 func TestBudgetDeadSweepersHeirsDoNotGrowWithTheProcesses(t *testing.T) {
 	parallel(t, true)
-	beat, few, many, deaths := core.HeartbeatConfig{Freq: 500 * time.Millisecond, TTL: 1500 * time.Millisecond}, 10, 40, 3
+	beat := core.HeartbeatConfig{Freq: 500 * time.Millisecond, TTL: 1500 * time.Millisecond}
+	processes, deaths := []int{200}, 4
 	if fullSize() {
-		few, many, deaths = 100, 1000, 8
+		processes, deaths = []int{100, 1000}, 9
 	}
 	r := integration.StartRedis(t)
-	attempts := make(map[int]float64)
-	for _, n := range []int{few, many} {
+	for _, n := range processes {
 		all := startCrews(t, 2)
 		all.open(t, r.URL, n/2, beat)
 		topic := fmt.Sprint("compute", n)
 		all.keep(t, topic, "node", n/2, 1)
 		registered(t, r, topic, n)
-		most := 0
+		var attempts []int
 		for range deaths {
-			a := attemptsAfterDeath(t, r, topic, beat.Freq)
-			most = max(most, a)
-			attempts[n] += float64(a) / float64(deaths)
+			attempts = append(attempts, attemptsAfterDeath(t, r, topic, beat.Freq))
 		}
 		for _, c := range all {
 			c.kill()
 		}
-		note(t, fmt.Sprintf("attempts at the lease of a dead sweeper, %d processes", n),
-			fmt.Sprintf("mean %.1f, most %d", attempts[n], most))
+		slices.Sort(attempts)
+		median := attempts[(len(attempts)-1)/2] // at times chance chooses nobody in the first period, and many in the next
+		judge(t, fmt.Sprintf("attempts of %d processes at the lease of a dead sweeper", n),
+			fmt.Sprintf("median %d, most %d", median, attempts[len(attempts)-1]), "a median of at most 12", median <= 12)
 	}
-	judge(t, fmt.Sprintf("attempts of %d processes beside those of %d", many, few),
-		fmt.Sprintf("%.1f beside %.1f", attempts[many], attempts[few]), "at most 30", attempts[many] <= 30)
 }
 
 // attemptsAfterDeath counts attempts from the moment that the lease is free until somebody has it and all

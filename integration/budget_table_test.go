@@ -3,13 +3,14 @@ package integration_test
 import (
 	"flag"
 	"fmt"
-	"maps"
 	"os"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/redismm/matchmaker/integration/history"
 )
 
 // The TestBudget tests run small and judge counts only. With this flag, as `make budgets` sets it, they run at
@@ -53,7 +54,7 @@ func timely(t *testing.T, what string, took, bar time.Duration) {
 
 func write(t *testing.T, what, measured, bar, verdict string) {
 	t.Helper()
-	line := strings.TrimRight(fmt.Sprintf("%-62s %-34s %-24s %s", what, measured, bar, verdict), " ")
+	line := strings.TrimRight(fmt.Sprintf("%-76s %-34s %-20s %s", what, measured, bar, verdict), " ")
 	if !fullSize() {
 		t.Log(line)
 		return
@@ -84,19 +85,11 @@ func (d delays) String() string {
 	return fmt.Sprintf("p50 %s p99 %s max %s (%d)", short(d.at(50)), short(d.at(99)), short(d.at(100)), len(d))
 }
 
-// histogram draws how the delays are spread over steps equal in width.
-func (d delays) histogram(t *testing.T, what string, step time.Duration) {
+// draw writes how the delays are spread.
+func (d delays) draw(t *testing.T, what string, bound time.Duration) {
 	t.Helper()
-	if len(d) == 0 {
-		return
-	}
-	bars := make(map[time.Duration]int)
-	for _, x := range d {
-		bars[x/step]++
-	}
-	most := slices.Max(slices.Collect(maps.Values(bars)))
-	for at := d.at(0) / step; at <= d.at(100)/step; at++ {
-		note(t, fmt.Sprintf("  %s within %s", what, short((at+1)*step)), fmt.Sprintf("%4d %s", bars[at], strings.Repeat("#", (40*bars[at]+most-1)/most)))
+	for line := range strings.Lines((&history.Histogram{What: what, Bound: bound, Delays: d}).String()) {
+		write(t, strings.TrimSuffix(line, "\n"), "", "", "")
 	}
 }
 

@@ -2,6 +2,7 @@ package registry
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -20,7 +21,7 @@ import (
 type Hosts struct {
 	Topic string
 	N     int
-	// Freq is the interval of their heartbeats; 0 means 200 ms. Their TTL is three of it.
+	// Freq is the interval of their heartbeats; 0 means 250 ms. Their TTL is three of it.
 	Freq time.Duration
 	// URL is the DSN of a registry that is there, for Start; "" starts a redis-server.
 	URL string
@@ -70,7 +71,7 @@ func InMemory(t testing.TB, hosts Hosts) *Registry {
 func start(t testing.TB, hosts Hosts, where place, url string) *Registry {
 	t.Helper()
 	if hosts.Freq == 0 {
-		hosts.Freq = 200 * time.Millisecond
+		hosts.Freq = 250 * time.Millisecond
 	}
 	r := &Registry{URL: url, t: t, hosts: hosts, where: where, open: make(map[string]*core.HeartbeatMatchMaker)}
 	r.MatchMaker = r.process()
@@ -105,8 +106,8 @@ const patience = 10 * time.Second
 // would send. It is closed when the test ends.
 func (r *Registry) Client() *redis.Client { return r.where.client() }
 
-// Start starts processes that register these hosts and send heartbeats. One that is started again while it
-// runs supersedes itself.
+// Start starts processes that register these hosts and send heartbeats, and returns when all are registered.
+// None of them runs yet.
 func (r *Registry) Start(hosts ...string) {
 	r.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
@@ -114,6 +115,9 @@ func (r *Registry) Start(hosts ...string) {
 	errs := make([]error, len(hosts))
 	var going sync.WaitGroup
 	for i, h := range hosts {
+		if r.open[h] != nil {
+			r.t.Fatalf("start %s: it runs already", h)
+		}
 		mm := r.process()
 		r.open[h] = mm
 		going.Go(func() {
@@ -122,10 +126,14 @@ func (r *Registry) Start(hosts ...string) {
 		})
 	}
 	going.Wait()
-	for i, err := range errs {
-		if err != nil {
-			r.t.Fatalf("start %s: %v", hosts[i], err)
+	for i, h := range hosts {
+		if errors.Is(errs[i], core.ErrInvalid) {
+			r.t.Fatalf("start %s: %v", h, errs[i])
 		}
+		integration.Eventually(r.t, patience, h+" is registered", func() bool { // what failed now is tried again
+			all := r.open[h].Registrations()
+			return len(all) == 1 && all[0].Standing == "valid"
+		})
 	}
 }
 

@@ -41,24 +41,28 @@ func resolve(t *testing.T, r *registry.Registry, key string) string {
 func TestHostsAreKilledStoppedAndStarted(t *testing.T) {
 	t.Parallel()
 	onBoth(t, registry.Hosts{Topic: "compute", N: 5}, func(t *testing.T, r *registry.Registry) {
+		const ttl = 750 * time.Millisecond
 		r.Settle()
 		began := time.Now()
 		r.Stop("node1")
 		r.Settle()
-		if took := time.Since(began); took > 500*time.Millisecond {
-			t.Errorf("who leaves is listed for %s", took)
+		if took := time.Since(began); took > ttl/2 && r.URL == "" { // a bubble's time is exact
+			t.Errorf("who was stopped is listed for %s", took)
 		}
+		began = time.Now()
 		r.Kill("node2")
-		if alive, err := r.MatchMaker.IsAlive(t.Context(), "compute", "node2"); !alive || err != nil {
-			t.Errorf("who was killed a moment ago: %t, %v; want alive until its TTL", alive, err)
-		}
 		r.Settle()
+		if took := time.Since(began); took < ttl/2 {
+			t.Errorf("who was killed is listed for %s, want its TTL at least", took)
+		}
 		r.Start("node2", "node9")
 		r.Settle()
 		if got := resolve(t, r, "fanout~compute"); got != "node2 node3 node4 node5 node9" {
 			t.Errorf("listed: %s", got)
 		}
-		r.Host("node3").Drain(t.Context(), "compute", "node3")
+		if err := r.Host("node3").Drain(t.Context(), "compute", "node3"); err != nil {
+			t.Error(err)
+		}
 	})
 }
 

@@ -39,13 +39,13 @@ func Complete(h *History) *Finding {
 }
 
 func (h *History) complete(f *Finding, t *tenure) {
-	for _, s := range h.well(t) {
+	for _, s := range t.well {
 		f.count("registrations", 1)
 		if s.until < min(t.over(), h.taken(t, s.from), h.end-h.grace()) && !h.hurt(t, span{s.until - h.TTL, s.until}) {
 			f.broken(s.until, s.from, t.place, nil, "%s lapsed, its process %s lives, and nothing was wrong", t.topic+"."+t.host, t.process)
 		}
 	}
-	for _, s := range h.living(t) {
+	for _, s := range t.living {
 		for _, calm := range s.minus(h.troubles(0, t.topic, t.process)) {
 			calm.from += h.TTL + h.Freq
 			if calm.from < calm.until {

@@ -4,10 +4,12 @@ import (
 	"cmp"
 	"slices"
 	"time"
+
+	"github.com/redismm/matchmaker/core"
 )
 
 // Converged: one heartbeat and a second after the last fault of the registry, of a registrant and of a watcher
-// ended, the view shows the registrant, not held, as the instance that its process wants; and does so until the
+// ended, the view shows the registrant, not held, as the instance and in the state that its process wants; and does so until the
 // next fault. The same holds after a registrant began. A registration that left is not shown from a heartbeat
 // and a second after it was told so; if a fault kept the watcher from hearing of it, the tombstone may be gone
 // when it ends, and the watcher holds whom it missed, as it does with any other who is absent without a word.
@@ -57,18 +59,35 @@ func (h *History) shown(f *Finding, t *tenure, w *watch, due span) {
 	for _, s := range h.sees(w, due) {
 		seen = append(seen, s.minus(outranked)...)
 	}
+	seen = h.apart(seen, t.drained)
 	for _, s := range seen {
 		f.count("pairs", 1)
 		if s.from > later(t.asked, h.grace()) && s.from > later(w.from, h.grace()) {
 			f.count("convergences", 1)
 		}
 		w.during(t.host, s, func(x spell) {
-			if t.instance == "" || x.Instance != t.instance || x.Held {
-				f.broken(max(x.from, s.from), s.from-2*h.grace(), t.place, []string{w.process}, "%s shows %s, and %s of %s is registered since %s without trouble",
-					w.process, x.Sight, short(t.instance), t.process, clock(s.from))
+			if t.instance == "" || x.Instance != t.instance || x.Held || x.State != t.state(s.from) {
+				f.broken(max(x.from, s.from), s.from-2*h.grace(), t.place, []string{w.process}, "%s shows %s, and %s of %s is registered, %s, since %s without trouble",
+					w.process, x.Sight, short(t.instance), t.process, t.state(s.from), clock(s.from))
 			}
 		})
 	}
+}
+
+// apart cuts what comes before a change apart from what comes when everybody is to know it.
+func (h *History) apart(all []span, change time.Duration) []span {
+	var cut []span
+	for _, s := range all {
+		cut = append(cut, s.minus([]span{{change, later(change, h.grace())}})...)
+	}
+	return cut
+}
+
+func (t *tenure) state(at time.Duration) core.State {
+	if at >= t.drained {
+		return core.Draining
+	}
+	return core.Up
 }
 
 func (h *History) unshown(f *Finding, t *tenure, w *watch) {
@@ -95,14 +114,14 @@ func (h *History) same(f *Finding) {
 	for i := range h.Events {
 		e := &h.Events[i]
 		switch e.What {
-		case Registering, Leaving, Left, Ended, Fault, Mended, Lost, Watching:
+		case Registering, Draining, Leaving, Left, Ended, Fault, Mended, Lost, Watching:
 			if e.At-last > calm && open == 0 {
 				h.sameAt(f, e.At-1)
 			}
 			last = e.At
 		}
 		switch e.What {
-		case Fault:
+		case Fault, Unswept:
 			open++
 		case Mended:
 			open--

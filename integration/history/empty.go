@@ -83,7 +83,7 @@ func (h *History) freshRead(f *Finding, e *Event) {
 // evicted says whether the registry lost the liveness of one host.
 func (h *History) evicted(t *tenure, from, until time.Duration) bool {
 	for _, l := range h.losses {
-		if l.host == t.host && l.topic == t.topic && l.at >= from && l.at <= until {
+		if l.host == t.host && l.topic == t.topic && l.until >= from && l.until <= until {
 			return true
 		}
 	}

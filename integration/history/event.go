@@ -20,6 +20,8 @@ const (
 	Valid What = "valid"
 	// Superseded: Process was told that a newer instance holds the place.
 	Superseded What = "superseded"
+	// Draining: Process wants no more work at the place.
+	Draining What = "draining"
 	// Leaving: Process wants to leave the place. Left: it was told that it has.
 	Leaving What = "leaving"
 	Left    What = "left"
@@ -38,8 +40,10 @@ const (
 	Fault  What = "fault"
 	Mended What = "mended"
 	// Lost: the registry lost the liveness of Host under Topic; all of Topic if Host is empty; everything if
-	// both are.
+	// both are; and of it only what it was told since Since, if that is not 0: it went back to a copy.
 	Lost What = "lost"
+	// Unswept: who swept Topic died, or cannot go on; until the Mended event of the same Number nobody does.
+	Unswept What = "unswept"
 	// Sent: Number commands were sent to the registry in the second that ends now.
 	Sent What = "sent"
 )
@@ -63,6 +67,7 @@ type Event struct {
 	Until    time.Duration `json:"until,omitempty"`
 	Anew     bool          `json:"anew,omitempty"`
 	Asked    time.Duration `json:"asked,omitempty"`
+	Since    time.Duration `json:"since,omitempty"`
 	Answer   string        `json:"answer,omitempty"`
 	Name     string        `json:"name,omitempty"`
 	Number   int           `json:"number,omitempty"`

@@ -112,11 +112,11 @@ func (h *History) tells(e *Event, where place, processes []string) bool {
 	mine := slices.Contains(processes, e.Process)
 	here := e.Topic == where.topic && (where.host == "" || e.Host == where.host)
 	switch e.What {
-	case Registering, Valid, Superseded, Leaving, Left:
+	case Registering, Valid, Superseded, Draining, Leaving, Left:
 		return here
 	case Ended:
 		return mine || slices.ContainsFunc(h.places[where], func(t *tenure) bool { return t.process == e.Process })
-	case Fault, Mended:
+	case Fault, Mended, Unswept:
 		return (e.Topic == "" || e.Topic == where.topic) && (e.Process == "" || mine ||
 			slices.ContainsFunc(h.places[where], func(t *tenure) bool { return t.process == e.Process }))
 	case Lost:

@@ -4,8 +4,10 @@ import (
 	"cmp"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"slices"
+	"sync"
 	"time"
 )
 
@@ -21,7 +23,9 @@ type History struct {
 	watches []*watch
 	faults  []*fault
 	losses  []*loss
+	unswept []*fault
 	ended   map[string]time.Duration // processes
+	known   sync.Map                 // spans that were computed, by what they are
 }
 
 type place struct{ topic, host string }
@@ -36,6 +40,12 @@ func New(freq, ttl time.Duration, events []Event) *History {
 	h.layRegistrants()
 	h.layWatches()
 	h.layFaults()
+	for _, all := range h.places {
+		for _, t := range all {
+			t.living = h.living(t)
+			t.well = h.well(t)
+		}
+	}
 	return h
 }
 
@@ -84,46 +94,75 @@ func (h *History) layFaults() {
 	open := make(map[int]*fault)
 	for i := range h.Events {
 		switch e := &h.Events[i]; e.What {
-		case Fault:
+		case Fault, Unswept:
 			f := &fault{span{e.At, never}, e.Name, e.Process, e.Topic}
 			open[e.Number] = f
-			h.faults = append(h.faults, f)
+			if e.What == Fault {
+				h.faults = append(h.faults, f)
+			} else {
+				h.unswept = append(h.unswept, f)
+			}
 		case Mended:
 			if f := open[e.Number]; f != nil {
 				f.until = e.At
 			}
 		case Lost:
-			h.losses = append(h.losses, &loss{e.At, e.Name, e.Topic, e.Host})
+			l := &loss{span{e.Since, e.At}, e.Since == 0, e.Name, e.Topic, e.Host}
+			if l.all {
+				l.from = e.At
+			}
+			h.losses = append(h.losses, l)
 		}
 	}
 }
 
 // troubles returns when something was wrong with the registry, a topic of it, or the way to processes, each
-// until a time after it ended.
+// until a time after it ended; in order, and joined where they meet.
 func (h *History) troubles(after time.Duration, topic string, processes ...string) []span {
-	var all []span
-	for _, f := range h.faults {
-		if f.concerns(topic, processes...) {
-			all = append(all, span{f.from, later(f.until, after)})
+	return h.cached(fmt.Sprint(after, topic, processes), func() []span {
+		var all []span
+		for _, f := range h.faults {
+			if f.concerns(topic, processes...) {
+				all = append(all, span{f.from, later(f.until, after)})
+			}
 		}
-	}
-	for _, l := range h.losses {
-		if l.concerns(topic, "") {
-			all = append(all, span{l.at, l.at + after})
+		for _, l := range h.losses {
+			if l.concerns(topic, "") {
+				all = append(all, span{l.from, l.until + after})
+			}
 		}
-	}
-	return all
+		return joined(all)
+	})
 }
 
-// settled returns when a bound that counts from base is over. Where a fault touches the time it takes, it
-// counts from the end of the fault.
-func (h *History) settled(base, bound time.Duration, topic string, processes ...string) time.Duration {
-	for again := true; again; {
-		again = false
-		for _, f := range h.troubles(0, topic, processes...) {
-			if f.until > base && f.from < later(base, bound) {
-				base, again = f.until, true
+// unsettled is that, and when nobody swept.
+func (h *History) unsettled(topic string, processes ...string) []span {
+	return h.cached(fmt.Sprint("unswept", topic, processes), func() []span {
+		all := slices.Clone(h.troubles(0, topic, processes...))
+		for _, f := range h.unswept {
+			if f.concerns(topic) {
+				all = append(all, f.span)
 			}
+		}
+		return joined(all)
+	})
+}
+
+// cached computes spans once.
+func (h *History) cached(key string, compute func() []span) []span {
+	spans, known := h.known.Load(key)
+	if !known {
+		spans, _ = h.known.LoadOrStore(key, compute())
+	}
+	return spans.([]span)
+}
+
+// settled returns when a bound that counts from base is over. Where a fault touches the time it takes, or nobody
+// sweeps in it, it counts from the end of that.
+func (h *History) settled(base, bound time.Duration, topic string, processes ...string) time.Duration {
+	for _, s := range h.unsettled(topic, processes...) {
+		if s.until > base && s.from < later(base, bound) {
+			base = s.until
 		}
 	}
 	return later(base, bound)

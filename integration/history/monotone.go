@@ -47,8 +47,8 @@ func (h *History) lapsed(t *tenure, at time.Duration) time.Duration {
 		}
 	}
 	for _, l := range h.losses {
-		if l.at >= told && l.at <= at && l.concerns(t.topic, t.host) {
-			lapsed = min(lapsed, l.at)
+		if l.until >= told && l.until <= at && l.concerns(t.topic, t.host) {
+			lapsed = min(lapsed, l.until)
 		}
 	}
 	return lapsed
@@ -56,7 +56,8 @@ func (h *History) lapsed(t *tenure, at time.Duration) time.Duration {
 
 // Fenced: who was told that it has left is never listed by the registry again, and comes back into no view that
 // it is gone from; and nobody is removed or overwritten but by a newer registration: a registration that has
-// not lapsed, in a registry that lost nothing, is known to it at its next beat.
+// not lapsed, in a registry that lost nothing, is known to it at its next beat. A leave that the registry forgot,
+// because it went back to a copy, may show for a TTL, and in views until who died then would be gone.
 func Fenced(h *History) *Finding {
 	f := h.finding("Fenced")
 	for _, all := range h.topics {
@@ -78,7 +79,7 @@ func Fenced(h *History) *Finding {
 		}
 		for _, s := range e.Changes {
 			f.count("listed", 1)
-			if t := h.owners[s.Instance]; t != nil && e.Asked > t.left {
+			if t := h.owners[s.Instance]; t != nil && e.Asked > h.departed(t, h.TTL) {
 				f.broken(e.At, t.leaving, t.place, []string{e.Process}, "a lookup that asked the registry listed %s, which left at %s", s, clock(t.left))
 			}
 		}
@@ -86,10 +87,22 @@ func Fenced(h *History) *Finding {
 	return f
 }
 
+// departed returns from when on a registration that left is not known to the registry: after it went back to a
+// copy from before the leave, after a while.
+func (h *History) departed(t *tenure, while time.Duration) time.Duration {
+	from := t.left
+	for _, l := range h.losses {
+		if !l.all && l.from <= t.left && t.leaving <= l.until {
+			from = max(from, l.until+while)
+		}
+	}
+	return from
+}
+
 func (h *History) fencedViews(f *Finding, t *tenure, w *watch) {
 	var was string
 	for _, x := range w.spells[t.host] {
-		if x.Instance == t.instance && was != t.instance && x.from > t.left {
+		if x.Instance == t.instance && was != t.instance && x.from > h.departed(t, h.goneBy()) {
 			for range h.sees(w, span{x.from, x.from + 1}) {
 				f.broken(x.from, t.leaving, t.place, []string{w.process}, "%s shows %s again, which left at %s", w.process, x.Sight, clock(t.left))
 			}

@@ -51,6 +51,11 @@ func (r *Recorder) Registering(process, topic, host string) {
 	r.note(Event{What: Registering, Process: process, Topic: topic, Host: host})
 }
 
+// Draining notes that a process wants no more work at a place.
+func (r *Recorder) Draining(process, topic, host string) {
+	r.note(Event{What: Draining, Process: process, Topic: topic, Host: host})
+}
+
 // Leaving notes that a process wants to leave a place.
 func (r *Recorder) Leaving(process, topic, host string) {
 	r.note(Event{What: Leaving, Process: process, Topic: topic, Host: host})
@@ -179,10 +184,20 @@ func (r *Recorder) Read(process, topic string, asked time.Time, v *core.View, er
 // Fault notes that something goes wrong between the registry and a process, or everybody if it is empty. The
 // returned function notes that it does no longer.
 func (r *Recorder) Fault(name, process, topic string) (mended func()) {
+	return r.begin(Event{What: Fault, Name: name, Process: process, Topic: topic})
+}
+
+// Unswept notes that nobody sweeps a topic, because a process does not any more that did. The returned function
+// notes that somebody does again.
+func (r *Recorder) Unswept(name, topic string) (mended func()) {
+	return r.begin(Event{What: Unswept, Name: name, Topic: topic})
+}
+
+func (r *Recorder) begin(e Event) (mended func()) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.faults++
-	e := Event{What: Fault, Name: name, Process: process, Topic: topic, Number: r.faults}
+	e.Number = r.faults
 	r.add(e)
 	e.What = Mended
 	return sync.OnceFunc(func() { r.note(e) })
@@ -191,6 +206,11 @@ func (r *Recorder) Fault(name, process, topic string) (mended func()) {
 // Lost notes what the registry lost.
 func (r *Recorder) Lost(name, topic, host string) {
 	r.note(Event{What: Lost, Name: name, Topic: topic, Host: host})
+}
+
+// WentBack notes that the registry lost all that it was told since a moment.
+func (r *Recorder) WentBack(name string, since time.Time) {
+	r.note(Event{What: Lost, Name: name, Since: r.since(since)})
 }
 
 // Sent notes how many commands were sent in the last second.

@@ -1,6 +1,7 @@
 package history
 
 import (
+	"cmp"
 	"math"
 	"slices"
 	"time"
@@ -40,6 +41,20 @@ func (s span) minus(others []span) []span {
 	return rest
 }
 
+// joined puts spans in order, and joins those that meet.
+func joined(all []span) []span {
+	slices.SortFunc(all, func(a, b span) int { return cmp.Or(cmp.Compare(a.from, b.from), cmp.Compare(a.until, b.until)) })
+	apart := all[:0]
+	for _, s := range all {
+		if n := len(apart); n > 0 && s.from <= apart[n-1].until {
+			apart[n-1].until = max(apart[n-1].until, s.until)
+		} else {
+			apart = append(apart, s)
+		}
+	}
+	return apart
+}
+
 // later adds d, and never stays never.
 func later(t, d time.Duration) time.Duration {
 	if t >= never-d {
@@ -59,9 +74,10 @@ func (f *fault) concerns(topic string, processes ...string) bool {
 	return (f.topic == "" || topic == "" || f.topic == topic) && (f.process == "" || slices.Contains(processes, f.process))
 }
 
-// loss is what the registry lost.
+// loss is what the registry lost at the end of its span: all, or what it was told in it.
 type loss struct {
-	at                time.Duration
+	span
+	all               bool
 	name, topic, host string
 }
 

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/redismm/matchmaker/core"
 )
 
 // A story is a history made by hand: a heartbeat of 5 s, a TTL of 15 s, topic t, watcher w and lookups by r.
@@ -58,6 +60,20 @@ func fails(process string, from, until time.Duration) story {
 
 func loses(host string, at time.Duration) story {
 	return story{{At: at, What: Lost, Name: "lost", Topic: "t", Host: host}}
+}
+
+func wentBack(to, at time.Duration) story {
+	return story{{At: at, What: Lost, Name: "went back", Since: to}}
+}
+
+func drains(process, host string, at time.Duration) story {
+	return story{{At: at, What: Draining, Process: process, Topic: "t", Host: host}}
+}
+
+func unswept(from, until time.Duration) story {
+	s := fails("", from, until)
+	s[0].What = Unswept
+	return s
 }
 
 func watches(at time.Duration) story {
@@ -177,6 +193,9 @@ func TestTimelyWantsTheDeadHeldAndGone(t *testing.T) {
 		{"a successor is not the dead", with(alone, lives("q", "a", 60*s, 200*s), sees(60*s, 1, up("q", "a"))), ""},
 		{"after a fault the time begins anew", with(alone, fails("", 60*s, 80*s), sees(80*s+heldIn, 1, held("p", "a")), sees(80*s+goneIn, 0, gone("a"))), ""},
 		{"and ends", with(alone, fails("", 60*s, 80*s), sees(80*s+heldIn+hair, 1, held("p", "a")), sees(80*s+goneIn, 0, gone("a"))), "is to be held"},
+		{"while nobody sweeps it does not count", with(alone, unswept(70*s, 80*s), sees(80*s+heldIn, 1, held("p", "a")), sees(80*s+goneIn, 0, gone("a"))), ""},
+		{"it does when somebody does", with(alone, unswept(70*s, 80*s), sees(80*s+heldIn+hair, 1, held("p", "a")), sees(80*s+goneIn, 0, gone("a"))), "is to be held"},
+		{"after the registry went back the time begins anew", with(inTime, wentBack(90*s, 91*s), sees(91*s+heldIn, 1, held("p", "a")), sees(91*s+goneIn, 0, gone("a"))), ""},
 		{"a fault of another changes nothing", with(inTime, fails("q", 60*s, 80*s), sees(80*s+goneIn, 0, gone("a"))), "is to be gone"},
 	})
 }
@@ -249,6 +268,9 @@ func TestFencedWantsTheDepartedNeverBack(t *testing.T) {
 		{"listed a hair later", with(alone, reads(50*s+hair, "", up("p", "a"))), "which left"},
 		{"shown again", with(alone, sees(60*s, 1, up("p", "a"))), "again, which left"},
 		{"shown again to who hears late", with(alone, fails("w", 49*s, 60*s), sees(60*s, 1, up("p", "a"))), ""},
+		{"the registry forgot the leave", with(alone, wentBack(49*s, 52*s), reads(52*s+ttl, "", up("p", "a")), sees(52*s+hair, 1, up("p", "a"))), ""},
+		{"for a TTL and no more", with(alone, wentBack(49*s, 52*s), reads(52*s+ttl+hair, "", up("p", "a"))), "which left"},
+		{"the registry forgot what came after", with(alone, wentBack(50*s+hair, 52*s), reads(53*s, "", up("p", "a"))), "which left"},
 		{"a successor is another", with(alone, lives("q", "a", 55*s, 200*s), sees(60*s, 1, up("q", "a")), reads(60*s, "", up("q", "a"))), ""},
 	})
 }
@@ -289,13 +311,16 @@ func TestConvergedWantsTheTruthSoonAfterAFault(t *testing.T) {
 	late := []story{watches(0), sees(0, 0), fails("", 30*s, mended), {{At: 35 * s, What: Registering, Process: "p", Topic: "t", Host: "a"}}}
 	check(t, Converged, 60*s, []testcase{
 		{"at the last moment", with(alone, sees(by, 1, up("p", "a"))), ""},
-		{"a hair later", with(alone, sees(by+hair, 1, up("p", "a"))), "is registered since"},
-		{"as another instance", with(alone, sees(by, 1, up("o", "a"))), "is registered since"},
-		{"held again later", with(alone, sees(by, 1, up("p", "a")), sees(55*s, 1, held("p", "a"))), "is registered since"},
+		{"a hair later", with(alone, sees(by+hair, 1, up("p", "a"))), "is registered, "},
+		{"draining at the last moment", with(alone[:3], drains("p", "a", mended), sees(by, 1, Sight{"a", instance("p", "a"), core.Draining, false})), ""},
+		{"draining a hair later", with(alone[:3], drains("p", "a", mended), sees(by+hair, 1, Sight{"a", instance("p", "a"), core.Draining, false})), "draining, since"},
+		{"draining though nobody said so", with(alone, sees(by, 1, Sight{"a", instance("p", "a"), core.Draining, false})), "up, since"},
+		{"as another instance", with(alone, sees(by, 1, up("o", "a"))), "is registered, "},
+		{"held again later", with(alone, sees(by, 1, up("p", "a")), sees(55*s, 1, held("p", "a"))), "is registered, "},
 		{"held again in the next fault", with(alone, sees(by, 1, up("p", "a")), fails("", 54*s, 100*s), sees(55*s, 1, held("p", "a"))), ""},
-		{"held again in the fault of another watcher", with(alone, sees(by, 1, up("p", "a")), fails("v", 54*s, 100*s), sees(55*s, 1, held("p", "a"))), "is registered since"},
+		{"held again in the fault of another watcher", with(alone, sees(by, 1, up("p", "a")), fails("v", 54*s, 100*s), sees(55*s, 1, held("p", "a"))), "is registered, "},
 		{"one that began in the fault", with(late, again("p", "a", by, 60*s), sees(by, 1, up("p", "a"))), ""},
-		{"one that began in the fault, and never came", late, "is registered since"},
+		{"one that began in the fault, and never came", late, "is registered, "},
 	})
 }
 

@@ -8,10 +8,13 @@ type tenure struct {
 	place
 	asked   time.Duration
 	valid   []*Event        // in order
+	drained time.Duration   // wants no more work
 	leaving time.Duration   // asked to leave
 	left    time.Duration   // told that it has
 	died    time.Duration   // its process ended, and it had not left
 	lost    []time.Duration // told that a newer one holds the place
+	living  []span          // was valid, as its process was told
+	well    []span          // was valid, or only not so because nobody could reach the registry
 }
 
 // over is when it is not wanted any more.
@@ -33,7 +36,7 @@ func (h *History) layRegistrants() {
 			if t != nil {
 				t.leaving = min(t.leaving, e.At)
 			}
-			t = &tenure{process: e.Process, place: at, asked: e.At, leaving: never, left: never, died: never}
+			t = &tenure{process: e.Process, place: at, asked: e.At, drained: never, leaving: never, left: never, died: never}
 			open[key{e.Process, at}] = t
 			h.places[at] = append(h.places[at], t)
 			h.topics[e.Topic] = append(h.topics[e.Topic], t)
@@ -55,6 +58,10 @@ func (h *History) layRegistrants() {
 		case Superseded:
 			if t != nil && t.instance == e.Instance {
 				t.lost = append(t.lost, e.At)
+			}
+		case Draining:
+			if t != nil {
+				t.drained = min(t.drained, e.At)
 			}
 		case Leaving:
 			if t != nil {
@@ -117,7 +124,7 @@ func (h *History) living(t *tenure) []span {
 // well returns when the registration was valid, or only not so because nobody could reach the registry.
 func (h *History) well(t *tenure) []span {
 	var all []span
-	for _, s := range h.living(t) {
+	for _, s := range t.living {
 		if n := len(all); n > 0 && h.excused(t, span{all[n-1].until, s.from}) {
 			all[n-1].until = s.until
 		} else {
@@ -155,7 +162,7 @@ func (h *History) wellAt(at place, since, t time.Duration) *tenure {
 		if x.asked > since || x.over() <= t {
 			continue
 		}
-		for _, s := range h.well(x) {
+		for _, s := range x.well {
 			if s.from <= since && t < s.until {
 				return x
 			}

@@ -9,7 +9,8 @@ import (
 // Timely: a registration whose process died, and stays dead, is held in every view, and picked by nobody while
 // another is up, once it is dead for longer than a TTL, a sweep and a second; and is in no view a TTL and a
 // sweep later. A bound that a fault of the registry or of the watcher touches counts from the end of the fault:
-// what a sweeper or a watcher had seen by then may be lost. Lookups that ask the registry list who beat within
+// what a sweeper or a watcher had seen by then may be lost. So does one that is touched by a time in which nobody
+// swept, because who did died: its lease has to end before another sweeps. Lookups that ask the registry list who beat within
 // a TTL, and nobody else.
 func Timely(h *History) *Finding {
 	f := h.finding("Timely")
@@ -90,7 +91,7 @@ func (h *History) exact(f *Finding) {
 	listed := make(map[string][]claim) // by topic: who is to be listed, when
 	for topic, all := range h.topics {
 		for _, t := range all {
-			for _, s := range h.living(t) {
+			for _, s := range t.living {
 				for _, calm := range s.minus(h.troubles(h.grace(), topic, t.process)) {
 					listed[topic] = append(listed[topic], claim{t, calm})
 				}

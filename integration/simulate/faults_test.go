@@ -4,7 +4,10 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+	"testing/synctest"
 	"time"
+
+	"github.com/redismm/matchmaker/core"
 )
 
 // agenda is what is still to be done: the script, and what ends what it began.
@@ -28,8 +31,24 @@ func (g *agenda) then(a act, do func()) {
 	g.acts = slices.Insert(g.acts, at, a)
 }
 
+// unswept is how long nobody sweeps when who did does not any more: until its lease ends, somebody has seen
+// that, and his next sweep comes.
+const unswept = (2+1+1)*core.DefaultFreq + time.Second
+
+// sweepsNoMore notes that a process has lost what it had seen in its sweeps, or will not sweep again.
+func (w *world) sweepsNoMore(a act, p *process, g *agenda) {
+	w.net.leaderless(p.wire, func(topic string) func() {
+		w.took("sweeper lost", true)
+		swept := w.recorder.Unswept(a.what+" "+p.name, topic)
+		a.lasts = unswept
+		g.then(a, swept)
+		return swept
+	})
+}
+
 // do carries out one line of the script.
 func (w *world) do(a act, g *agenda) {
+	synctest.Wait() // for who does something at this very moment
 	if a.then != nil {
 		a.then()
 		return
@@ -57,6 +76,9 @@ func (w *world) took(what string, effect bool) {
 
 func (w *world) onRegistrant(a act, g *agenda) {
 	p := w.running[a.slot]
+	if !slices.Contains([]string{"leave", "drain", "rival", "short stall"}, a.what) {
+		w.sweepsNoMore(a, p, g)
+	}
 	switch a.what {
 	case "crash":
 		w.took(a.what, true)
@@ -72,6 +94,12 @@ func (w *world) onRegistrant(a act, g *agenda) {
 		w.took(a.what, true)
 		w.going.Go(func() { p.leave(a.host) })
 		g.then(a, func() { w.going.Go(func() { p.register([]place{a.host}) }) })
+	case "drain":
+		w.took(a.what, true)
+		w.going.Go(func() { p.drain(a.host) })
+		g.then(a, func() { // up again, as a new registration
+			w.going.Go(func() { p.leave(a.host); p.register([]place{a.host}) })
+		})
 	case "short stall", "long stall":
 		w.stall(a, p, g)
 	case "cut":
@@ -135,6 +163,9 @@ func (w *world) silence(a act, wanted func(*link) bool, process string, g *agend
 
 func (w *world) onWatcher(a act, g *agenda) {
 	p := w.watching[a.slot]
+	if a.what != "watcher deaf" {
+		w.sweepsNoMore(a, p, g)
+	}
 	subscribed := func(l *link) bool { return p.wire.owns(l) && subscription(l) }
 	switch a.what {
 	case "watcher stall":
@@ -164,6 +195,8 @@ func (w *world) onRegistry(a act, g *agenda) {
 		w.cut(a, everyLink, "")
 	case "cut subscriptions":
 		w.cut(a, subscription, "")
+	case "go back":
+		w.goBack(a, g)
 	case "silent":
 		w.silence(a, everyLink, "", g)
 	case "deaf":

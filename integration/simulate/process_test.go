@@ -113,6 +113,12 @@ func (p *process) leave(at place) {
 	p.maker.Unregister(p.ctx, at.topic, at.host)
 }
 
+// drain wants no more work at one place.
+func (p *process) drain(at place) {
+	p.recorder.Draining(p.name, at.topic, at.host)
+	p.maker.Drain(p.ctx, at.topic, at.host)
+}
+
 // crash ends a process without a word.
 func (p *process) crash() {
 	p.recorder.Ended(p.name)

@@ -92,10 +92,10 @@ func (p *playwright) idle(of []time.Duration, at, until time.Duration) (int, boo
 
 // The faults of registrants, of watchers and of the registry; those named more often come more often.
 var (
-	ofRegistrants = []string{"crash", "crash", "crash", "crash", "finish", "leave", "leave", "short stall", "long stall", "cut", "rival", "rival"}
+	ofRegistrants = []string{"crash", "crash", "crash", "crash", "finish", "leave", "drain", "drain", "short stall", "long stall", "cut", "rival", "rival"}
 	ofWatchers    = []string{"watcher stall", "watcher cut", "watcher deaf", "watcher restart"}
 	ofRegistry    = []string{"flush", "flush", "evict", "evict", "refuse", "refuse", "reset", "silent", "deaf",
-		"cut subscriptions", "short freeze", "long freeze", "restart empty", "forget scripts"}
+		"cut subscriptions", "short freeze", "long freeze", "restart empty", "forget scripts", "go back"}
 )
 
 // registrant is one thing that happens to registrants.
@@ -136,7 +136,7 @@ func (p *playwright) registry(at time.Duration) time.Duration {
 		a.lasts = p.between(time.Second, 40*time.Second)
 	case "restart empty":
 		a.lasts = p.between(100*time.Millisecond, 20*time.Second)
-	case "short freeze":
+	case "short freeze", "go back":
 		a.lasts = p.between(100*time.Millisecond, 10*time.Second)
 	case "long freeze":
 		a.lasts = p.between(16*time.Second, 40*time.Second)

@@ -186,6 +186,8 @@ type network struct {
 
 	mu      sync.Mutex
 	links   []*link
+	sweeps  map[string]*wire  // who renewed the lease of a topic last
+	swept   map[string]func() // to be told when somebody does again
 	refuses bool
 	stalls  bool // it accepts connections, and does nothing more
 }
@@ -222,9 +224,12 @@ func (n *network) forget(l *link) {
 var (
 	nextCommand = []byte("\r\n*")
 	subscribe   = []byte("subscribe")
+	lease       = []byte("}:w\r\n")
+	renew       = []byte("$7\r\npexpire\r\n")
+	obtain      = []byte("$3\r\nset\r\n")
 )
 
-// sends counts commands, and notes who subscribes.
+// sends counts commands, and notes who subscribes, and who sweeps.
 func (l *link) sends(b []byte) {
 	count := bytes.Count(b, nextCommand)
 	if len(b) > 0 && b[0] == '*' {
@@ -233,6 +238,34 @@ func (l *link) sends(b []byte) {
 	l.of.net.sent.Add(int64(count))
 	if !l.subscribes.Load() && bytes.Contains(b[:min(len(b), 40)], subscribe) {
 		l.subscribes.Store(true)
+	}
+	if before, _, found := bytes.Cut(b, lease); found && (bytes.Contains(before, renew) || bytes.Contains(before, obtain)) {
+		_, topic, _ := bytes.Cut(before, []byte("mm:{"))
+		l.of.net.sweep(string(topic), l.of)
+	}
+}
+
+// sweep notes that a process sweeps a topic.
+func (n *network) sweep(topic string, w *wire) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.sweeps[topic] = w
+	if swept := n.swept[topic]; swept != nil {
+		delete(n.swept, topic)
+		swept()
+	}
+}
+
+// leaderless calls f for each topic that a process sweeps, which it does no longer. What f returns is called
+// when somebody does again.
+func (n *network) leaderless(w *wire, f func(topic string) (swept func())) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for topic, by := range n.sweeps {
+		if by == w {
+			delete(n.sweeps, topic)
+			n.swept[topic] = f(topic)
+		}
 	}
 }
 

@@ -37,7 +37,7 @@ func newWorld(t *testing.T, p *playwright) *world {
 		t.Fatal(err)
 	}
 	first.Close()
-	w := &world{T: t, net: &network{mini: m}, recorder: history.NewRecorder(core.DefaultTTLFactor * core.DefaultFreq),
+	w := &world{T: t, net: &network{mini: m, sweeps: make(map[string]*wire), swept: make(map[string]func())}, recorder: history.NewRecorder(core.DefaultTTLFactor * core.DefaultFreq),
 		slots: p.slots, running: make([]*process, len(p.slots)), watching: make([]*process, watchers),
 		effects: make(map[string]int), without: make(map[string]int)}
 	for _, s := range sizes {

@@ -21,7 +21,7 @@ var (
 )
 
 func TestBudgetDeadHostsAreHeldThenLeaveEveryView(t *testing.T) {
-	parallel(t, true)
+	parallel(t, false)
 	size := smallCrashing
 	if fullSize() {
 		size = fullCrashing

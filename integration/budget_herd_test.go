@@ -69,9 +69,8 @@ func (h herd) comeBack(t *testing.T) {
 
 	r.Kill()
 	time.Sleep(h.gone)
-	r.RestartEmpty()
-	answers := time.Now()
-	heard = listenTo(t, r)
+	answers := time.Now() // or soon after
+	heard = listenFrom(t, r, r.RestartEmpty)
 	h.registered(t, r)
 	timely(t, h.String()+", all back after Redis answers", time.Since(answers), h.beat.Freq+time.Second)
 	time.Sleep(time.Until(answers.Add(2*h.beat.Freq + time.Second))) // whatever follows on it

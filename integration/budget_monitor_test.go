@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"io"
 	"maps"
 	"net"
 	"slices"
@@ -30,44 +31,64 @@ type traffic struct {
 
 // monitor is a connection that hears every command.
 type monitor struct {
-	t      *testing.T
-	redis  *redis.Client
-	conn   net.Conn
-	mark   string
-	begins chan struct{}
-	heard  chan *traffic
-	began  time.Time
+	t     *testing.T
+	redis *redis.Client
+	conn  net.Conn
+	mark  string // of the last command
+	heard chan *traffic
+	began time.Time
 }
 
 // listenTo hears every command of a Redis from now on.
 func listenTo(t *testing.T, r *integration.Redis) *monitor {
 	t.Helper()
-	m := &monitor{t: t, redis: r.Client(), mark: fmt.Sprintf("mark-%d", time.Now().UnixNano()),
-		begins: make(chan struct{}), heard: make(chan *traffic, 1)}
-	var err error
-	if m.conn, err = net.Dial("tcp", r.Addr); err != nil {
-		t.Fatal(err)
+	return listenFrom(t, r, func() {})
+}
+
+// listenFrom hears every command of a Redis from the moment that it answers, which do brings about.
+func listenFrom(t *testing.T, r *integration.Redis, do func()) *monitor {
+	t.Helper()
+	m := &monitor{t: t, redis: r.Client(), mark: fmt.Sprintf("mark-%d", time.Now().UnixNano()), heard: make(chan *traffic, 1)}
+	opened := make(chan net.Conn, 1)
+	go func() { opened <- openMonitor(r.Addr) }()
+	do()
+	if m.conn = <-opened; m.conn == nil {
+		t.Fatalf("MONITOR is not answered at %s within %s", r.Addr, soon)
 	}
 	t.Cleanup(func() { m.conn.Close() })
-	if _, err = m.conn.Write([]byte("MONITOR\r\n")); err != nil {
-		t.Fatal(err)
-	}
-	go m.hear()
-	m.tell("begin")
-	select {
-	case <-m.begins:
-	case <-time.After(soon):
-		t.Fatalf("MONITOR shows nothing within %s", soon)
-	}
 	m.began = time.Now()
+	go m.hear()
 	return m
+}
+
+// openMonitor tries until MONITOR is answered, and returns nil if it is not soon.
+func openMonitor(addr string) net.Conn {
+	for end := time.Now().Add(soon); time.Now().Before(end); time.Sleep(time.Millisecond) {
+		conn, err := net.Dial("tcp", addr)
+		if err != nil {
+			continue
+		}
+		ok := make([]byte, len("+OK\r\n"))
+		if _, err = conn.Write([]byte("MONITOR\r\n")); err == nil {
+			_, err = io.ReadFull(conn, ok)
+		}
+		if err == nil && string(ok) == "+OK\r\n" {
+			return conn
+		}
+		conn.Close()
+	}
+	return nil
 }
 
 // stop returns what was executed since listenTo returned.
 func (m *monitor) stop() *traffic {
 	m.t.Helper()
 	took := time.Since(m.began)
-	m.tell("end")
+	ctx, cancel := context.WithTimeout(context.Background(), soon)
+	defer cancel()
+	if err := m.redis.Echo(ctx, m.mark).Err(); err != nil {
+		m.t.Fatal(err)
+	}
 	select {
 	case heard := <-m.heard:
 		m.conn.Close()
@@ -79,35 +100,19 @@ func (m *monitor) stop() *traffic {
 	}
 }
 
-// tell sends a command that the monitor knows again.
-func (m *monitor) tell(word string) {
-	m.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), soon)
-	defer cancel()
-	if err := m.redis.Echo(ctx, m.mark+word).Err(); err != nil {
-		m.t.Fatal(err)
-	}
-}
-
 func (m *monitor) hear() {
 	heard := &traffic{names: make(map[string]int)}
 	lines := bufio.NewReaderSize(m.conn, 1<<20)
-	begun := false
 	for {
 		line, err := lines.ReadString('\n')
 		if err != nil {
 			return
 		}
-		switch {
-		case strings.Contains(line, m.mark+"begin"):
-			begun = true
-			close(m.begins)
-		case strings.Contains(line, m.mark+"end"):
+		if strings.Contains(line, m.mark) {
 			m.heard <- heard
 			return
-		case begun:
-			heard.take(line)
 		}
+		heard.take(line)
 	}
 }
 

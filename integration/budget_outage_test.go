@@ -52,8 +52,8 @@ func TestBudgetOutageStopsNoLookupAndShrinksNoView(t *testing.T) {
 	judge(t, "every view said that it is stale", fmt.Sprint(!away.fresh.After(began)), "true", !away.fresh.After(began))
 	note(t, "the slowest of those lookups", short(away.slowest))
 
+	answers := time.Now() // or soon after
 	r.RestartEmpty()
-	answers := time.Now()
 	registered(t, r, "compute", members)
 	timely(t, fmt.Sprintf("all %d hosts back after Redis answers", members), time.Since(answers), size.beat.Freq+time.Second)
 	size.waitUntilFresh(t, watchers, answers)

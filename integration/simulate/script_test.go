@@ -172,6 +172,9 @@ func script(seed uint64, long time.Duration) *playwright {
 	t := 30 * time.Second
 	for turn := 0; t < long; turn++ {
 		end := t + p.between(2*time.Minute, 4*time.Minute)
+		if turn == 0 { // for those who have little time
+			end = t + 45*time.Second
+		}
 		if turn%4 == 1 {
 			p.massDeath(t)
 			t += 3 * time.Minute

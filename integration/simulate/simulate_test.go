@@ -29,7 +29,7 @@ func TestMain(m *testing.M) {
 }
 
 // some is how long the simulation is where HOURS does not say.
-const some = 8 * time.Minute
+const some = 7 * time.Minute
 
 // scale reads HOURS and SEED.
 func scale(t *testing.T) (long time.Duration, seed uint64) {

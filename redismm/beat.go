@@ -27,16 +27,24 @@ type memo struct {
 	// when that cannot be relied on any more.
 	acked   *version
 	sent    time.Time
+	clock   servertime // of the topic's server
 	standby bool
 }
 
-func memoOf(c *core.Claim) *memo {
+// noteOf is the memo of a claim, as it was left.
+func noteOf(c *core.Claim) *memo {
 	m, ok := c.Memo.(*memo)
 	if !ok {
-		m = &memo{record: encodeRecord(&c.Registration, c.State), state: c.State, rev: 1}
+		m = new(memo)
 		c.Memo = m
 	}
-	if m.state != c.State {
+	return m
+}
+
+// memoOf is the memo of a claim that is about to be told.
+func memoOf(c *core.Claim) *memo {
+	m := noteOf(c)
+	if m.rev == 0 || m.state != c.State {
 		m.record, m.state, m.acked = encodeRecord(&c.Registration, c.State), c.State, nil
 		m.rev++
 	}
@@ -108,6 +116,14 @@ func (b *batch) touchable(now time.Time) *version {
 	return at
 }
 
+// hear notes the time of the topic's server.
+func (b *batch) hear(microseconds string) {
+	now := readClock(microseconds)
+	for _, c := range b.claims {
+		noteOf(c).clock = now
+	}
+}
+
 func (b *batch) forget() {
 	for _, c := range b.claims {
 		memoOf(c).acked = nil
@@ -130,7 +146,7 @@ func (s *Store) touch(ctx context.Context, ttl time.Duration, bs []*batch, kept 
 		calls = append(calls, &call{script: touchScript, keys: keys,
 			args: []any{ttl.Milliseconds(), s.life(), 0, v.epoch, v.seq, v.change, v.n}})
 	}
-	s.inTime(ctx, calls)
+	s.inTime(ctx, quick, calls)
 	for i, b := range quick {
 		if reply := calls[i].reply; calls[i].err == nil && (reply == int64(1) || reply == int64(2)) {
 			b.swept = reply == int64(1)
@@ -156,7 +172,7 @@ func (s *Store) upsert(ctx context.Context, ttl time.Duration, bs []*batch, out 
 	for i, b := range bs {
 		calls[i] = s.upsertCall(b, ttl, 0)
 	}
-	s.inTime(ctx, calls)
+	s.inTime(ctx, bs, calls)
 	var again []*batch
 	var names []any
 	for i, b := range bs {
@@ -169,7 +185,7 @@ func (s *Store) upsert(ctx context.Context, ttl time.Duration, bs []*batch, out 
 			b.forget()
 			continue
 		}
-		s.hear(words[0])
+		b.hear(words[0])
 		if words[1] == late {
 			again = append(again, b)
 			continue

@@ -2,34 +2,45 @@ package redismm
 
 import (
 	"context"
-	"sync"
+	"strconv"
 	"time"
+
+	"github.com/redis/go-redis/v9"
 )
 
-// clock estimates Redis's time from its last reply and this process's own monotonic clock. The clocks of
-// hosts are never compared.
-type clock struct {
-	mu    sync.Mutex
+// servertime estimates the time of the server that keeps a topic, from its last reply and this process's own
+// monotonic clock. The clocks of hosts are never compared.
+type servertime struct {
 	redis int64 // microseconds
 	at    time.Time
 }
 
-func (c *clock) heard(microseconds int64) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.redis, c.at = microseconds, time.Now()
+// readClock reads a reply.
+func readClock(microseconds string) servertime {
+	n, _ := strconv.ParseInt(microseconds, 10, 64)
+	return servertime{n, time.Now()}
 }
 
 // notAfter is when, in Redis's time, a call that is sent now under ctx must not be executed any more: its
 // caller, who waits for a reply no longer than patience, has given up by then. It is 0 before the first reply.
-func (c *clock) notAfter(ctx context.Context, patience time.Duration) int64 {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.at.IsZero() {
+func (r servertime) notAfter(ctx context.Context, patience time.Duration) int64 {
+	if r.at.IsZero() {
 		return 0
 	}
 	if deadline, ok := ctx.Deadline(); ok {
 		patience = min(patience, time.Until(deadline))
 	}
-	return c.redis + (time.Since(c.at) + patience).Microseconds()
+	return r.redis + (time.Since(r.at) + patience).Microseconds()
+}
+
+// queueTime asks for the time of the server that keeps a topic: in a cluster, TIME alone is any server's.
+func (s *Store) queueTime(ctx context.Context, pipe redis.Pipeliner, topic string) *redis.Cmd {
+	return pipe.Eval(ctx, nowLua, []string{s.keys.set(topic)})
+}
+
+// microseconds is the reply of queueTime.
+func microseconds(cmd *redis.Cmd) int64 {
+	text, _ := cmd.Text()
+	n, _ := strconv.ParseInt(text, 10, 64)
+	return n
 }

@@ -29,11 +29,12 @@ func (s *Store) DrainFor(ctx context.Context, topic, host string, d time.Duratio
 	}
 	until := int64(0)
 	if d > 0 {
-		now, err := s.read.Time(ctx).Result()
-		if err != nil {
+		pipe := s.read.Pipeline()
+		now := s.queueTime(ctx, pipe, topic)
+		if _, err := pipe.Exec(ctx); err != nil {
 			return s.unavailable(err)
 		}
-		until = now.Add(d).UnixMicro()
+		until = microseconds(now) + d.Microseconds()
 	}
 	keys := []string{s.keys.set(topic), s.keys.version(topic), s.keys.drains(topic)}
 	_, err := one(ctx, s.write, drainScript, keys, s.life(), newNonce(), s.keys.channel(topic), host, until, reason)

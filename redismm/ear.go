@@ -14,7 +14,7 @@ import (
 	"github.com/redismm/matchmaker/core"
 )
 
-// ear is the one subscription connection of a store. It hands messages to the followers of their channels,
+// ear is the one subscription connection of a store to a server. It hands messages to the followers of their channels,
 // and tells them when some may have been lost.
 type ear struct {
 	store  *Store
@@ -35,9 +35,9 @@ type ear struct {
 	waits    map[string]chan struct{} // by ping
 }
 
-func newEar(s *Store) *ear {
+func newEar(s *Store, server *redis.Client) *ear {
 	ctx, end := context.WithCancel(context.Background())
-	return &ear{store: s, client: s.read, quiet: 2 * s.config.Freq, ctx: ctx, end: end,
+	return &ear{store: s, client: server, quiet: 2 * s.config.Freq, ctx: ctx, end: end,
 		turn: make(chan struct{}, 1), topics: make(map[string]*follower), waits: make(map[string]chan struct{})}
 }
 
@@ -71,7 +71,7 @@ func (e *ear) ignore(channel string, f *follower) {
 	}
 	sub := e.open
 	e.mu.Unlock()
-	if other {
+	if other || sub == nil {
 		return
 	}
 	ctx, cancel := context.WithTimeout(e.ctx, time.Second)
@@ -110,7 +110,9 @@ func (e *ear) hearAll() {
 			asked = false
 			e.hear(got)
 		}
-		e.replace(sub)
+		if !e.replace(sub) {
+			return
+		}
 	}
 }
 
@@ -147,18 +149,25 @@ func (e *ear) follower(channel string) *follower {
 	return e.topics[channel]
 }
 
-// replace opens a new connection for every channel.
-func (e *ear) replace(old *redis.PubSub) {
+// replace opens a new connection for every channel. If there is none, it says so, and nobody listens.
+func (e *ear) replace(old *redis.PubSub) (listens bool) {
 	old.Close()
 	timer := time.NewTimer(e.quiet / 20)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
 	case <-e.ctx.Done():
-		return
+		return false
 	}
 	e.turn <- struct{}{}
 	defer func() { <-e.turn }()
+	e.mu.Lock()
+	if len(e.topics) == 0 {
+		e.open = nil
+		e.mu.Unlock()
+		return false
+	}
+	e.mu.Unlock()
 	sub := e.client.Subscribe(e.ctx)
 	e.store.counts.subscriptions.Add(1)
 	e.mu.Lock()
@@ -172,6 +181,7 @@ func (e *ear) replace(old *redis.PubSub) {
 		f.deaf()
 		sub.Subscribe(ctx, channel)
 	}
+	return true
 }
 
 // deafEvery is how many times quiet at least lies between two connections that are given up as deaf: where

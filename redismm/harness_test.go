@@ -195,7 +195,7 @@ func (r *registry) storeOver(w *wire) *Store {
 func (r *registry) connected() *Store {
 	r.Helper()
 	s := r.store()
-	for _, c := range []*redis.Client{s.read, s.write} {
+	for _, c := range []redis.UniversalClient{s.read, s.write} {
 		if _, err := c.Pipelined(r.Context(), func(p redis.Pipeliner) error { return p.Ping(r.Context()).Err() }); err != nil {
 			r.Fatal(err)
 		}

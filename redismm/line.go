@@ -8,34 +8,38 @@ import (
 	"sync"
 	"syscall"
 	"time"
-
-	"github.com/redis/go-redis/v9"
 )
 
 // lines are the connections of the clients that a store made. They are cut when it is closed: go-redis would
 // wait for a server that does not answer as long as its timeouts are, whatever becomes of the context.
+//
+// Where sentinels say which server is meant, all lines lead to that: once a dial comes to another, the lines
+// to the one before are cut. What is still answered there may be old, and who listens there hears nothing.
 type lines struct {
-	dial func(ctx context.Context, network, addr string) (net.Conn, error)
+	dial dial
+	one  bool // server at a time
 
 	mu   sync.Mutex
 	open map[*line]struct{} // nil once they are cut
+	to   string             // where the last was dialled
 }
 
-func newLines(dial func(ctx context.Context, network, addr string) (net.Conn, error)) *lines {
-	return &lines{dial: dial, open: make(map[*line]struct{})}
+type dial = func(ctx context.Context, network, addr string) (net.Conn, error)
+
+func newLines(dial dial, one bool) *lines {
+	return &lines{dial: dial, one: one, open: make(map[*line]struct{})}
 }
 
 const dialTimeout = 5 * time.Second
 
 // dialer dials as go-redis does by itself, and ends with the context over TLS too.
-func dialer(options *redis.Options) func(ctx context.Context, network, addr string) (net.Conn, error) {
-	timeout := options.DialTimeout
+func dialer(timeout time.Duration, secure *tls.Config) dial {
 	if timeout == 0 {
 		timeout = dialTimeout
 	}
 	plain := &net.Dialer{Timeout: timeout, KeepAlive: 5 * time.Minute}
-	if options.TLSConfig != nil {
-		return (&tls.Dialer{NetDialer: plain, Config: options.TLSConfig}).DialContext
+	if secure != nil {
+		return (&tls.Dialer{NetDialer: plain, Config: secure}).DialContext
 	}
 	return plain.DialContext
 }
@@ -53,6 +57,12 @@ func (l *lines) Dial(ctx context.Context, network, addr string) (net.Conn, error
 		conn.Close()
 		return nil, net.ErrClosed
 	}
+	if to := conn.RemoteAddr(); to != nil && l.one {
+		if l.to != "" && l.to != to.String() {
+			l.cutOpen()
+		}
+		l.to = to.String()
+	}
 	l.open[opened] = struct{}{}
 	if raw, ok := conn.(syscall.Conn); ok {
 		return &rawLine{opened, raw}, nil
@@ -64,10 +74,16 @@ func (l *lines) Dial(ctx context.Context, network, addr string) (net.Conn, error
 func (l *lines) cut() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.cutOpen()
+	l.open = nil
+}
+
+// cutOpen closes every line. The caller holds mu.
+func (l *lines) cutOpen() {
 	for opened := range l.open {
 		opened.Conn.Close()
+		delete(l.open, opened)
 	}
-	l.open = nil
 }
 
 type line struct {

@@ -20,16 +20,23 @@ import (
 
 func TestOpenRefusesWhatIsNoRedisAndNamesWhatWouldBeRight(t *testing.T) {
 	for dsn, want := range map[string]string{
-		"":                               "want redis://",
-		"localhost:6379":                 "want redis://",
-		"http://localhost":               "want redis://",
-		"embedded:":                      "want redis://",
-		"redis+sentinel://a:1,b:2/name":  "not supported yet",
-		"redis+cluster://a:1,b:2":        "not supported yet",
-		"rediss+cluster://a:1":           "not supported yet",
-		"redis://localhost/zero":         "invalid database number",
-		"redis://localhost/0?pool=10":    "unexpected option: pool",
-		"redis://localhost?pool_size=ad": "pool_size",
+		"":                           "want redis://",
+		"localhost:6379":             "want redis://",
+		"http://localhost":           "want redis://",
+		"embedded:":                  "want redis://",
+		"redis+sentinel://a:1,b:2/0": "want one host",
+		"redis+cluster://a:1,b:2":    "want one host",
+		"redis+sentinel://a:1":       "master_name is missing",
+		"redis+cluster://a:1/3":      "database 0 only",
+		"redis+proxy://a:1":          "want redis://",
+		"redis://a:1/0?master_name=x&replica_only=true": "a replica's data may be old",
+		"redis://a:1?ca_file=x":                         "want rediss://",
+		"rediss://a:1?ca_file=none.pem":                 "ca_file",
+		"rediss://a:1?cert_file=none.pem":               "cert_file",
+		"redis://a:1?password_file=none":                "password_file",
+		"redis://localhost/zero":                        "invalid database number",
+		"redis://localhost/0?pool=10":                   "unexpected option: pool",
+		"redis://localhost?pool_size=ad":                "pool_size",
 	} {
 		_, err := Open(t.Context(), dsn, Config{})
 		if !errors.Is(err, core.ErrInvalid) || !strings.Contains(fmt.Sprint(err), want) || !strings.Contains(fmt.Sprint(err), "redis url") {
@@ -51,13 +58,13 @@ func TestOpenTakesEveryFormOfURL(t *testing.T) {
 			t.Errorf("open %q: %v", dsn, err)
 			continue
 		}
-		got := s.read.Options()
+		got := s.read.(*redis.Client).Options()
 		if got.Addr != want.Addr || got.DB != want.DB || got.Username != want.Username || got.Password != want.Password ||
 			(want.PoolSize > 0 && got.PoolSize != want.PoolSize) || !got.ContextTimeoutEnabled ||
 			(got.TLSConfig != nil) != strings.HasPrefix(dsn, "rediss:") {
 			t.Errorf("open %q: options %+v", dsn, got)
 		}
-		if w := s.write.Options(); w.MaxRetries != 0 || w.Addr != want.Addr || w.Password != want.Password {
+		if w := s.write.(*redis.Client).Options(); w.MaxRetries != 0 || w.Addr != want.Addr || w.Password != want.Password {
 			t.Errorf("open %q: the client of beats has %d retries at %s", dsn, w.MaxRetries, w.Addr)
 		}
 		s.Close()
@@ -70,7 +77,7 @@ func TestNoErrorShowsAPassword(t *testing.T) {
 		"redis://:s3cr3t@localhost/zero", "redis://u:s3cr3t@localhost:port/0", "redis://u:s3cr3t@localhost/0?pool=1",
 		"redis://:12/s3cr3t@localhost/0", "redis://:12#s3cr3t@localhost", "redis://u:12?s3cr3t@localhost", "redis://:a@s3cr3t@localhost/x",
 		"redis://:%zzs3cr3t@localhost", "redis://:s3cr3t", "redis://u:s3cr3t", "redis://s3cr3t@localhost/zero", "redis://:s3 cr3t@localhost",
-		"http://u:s3cr3t@localhost", "redis+cluster://:s3cr3t@a:1", "s3cr3t@localhost:6379", "localhost?password=s3cr3t",
+		"http://u:s3cr3t@localhost", "redis+cluster://:s3cr3t@a:1/1", "redis://a:1/0?master_name=x&password=s3cr3t&replica_only=true", "s3cr3t@localhost:6379", "localhost?password=s3cr3t",
 		"redis://localhost/zero?password=s3cr3t", "unix://u:s3cr3t@/run/redis.sock?db=x",
 	} {
 		h, err := Open(t.Context(), dsn, Config{})
@@ -102,8 +109,15 @@ func TestNewStoreRefusesClientsThatOutliveTheirContext(t *testing.T) {
 	}
 	cluster := redis.NewClusterClient(&redis.ClusterOptions{ContextTimeoutEnabled: true})
 	defer cluster.Close()
-	if _, err := NewStore(cluster, Config{}); !errors.Is(err, core.ErrInvalid) || !strings.Contains(err.Error(), "not supported yet") {
-		t.Errorf("a cluster client: %v, want an ErrInvalid that says not yet", err)
+	if s, err := NewStore(cluster, Config{}); err != nil {
+		t.Errorf("a cluster client: %v", err)
+	} else {
+		s.Close()
+	}
+	replicas := redis.NewClusterClient(&redis.ClusterOptions{ContextTimeoutEnabled: true, ReadOnly: true})
+	defer replicas.Close()
+	if _, err := NewStore(replicas, Config{}); !errors.Is(err, core.ErrInvalid) || !strings.Contains(err.Error(), "ReadOnly") {
+		t.Errorf("a client that reads from replicas: %v, want an ErrInvalid that names ReadOnly", err)
 	}
 }
 

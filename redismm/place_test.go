@@ -161,7 +161,7 @@ func (r *registry) late(s *Store, c *core.Claim, timeout time.Duration) *call {
 	r.Helper()
 	ctx, cancel := context.WithTimeout(r.Context(), timeout)
 	defer cancel()
-	notAfter := s.clock.notAfter(ctx, time.Hour)
+	notAfter := noteOf(c).clock.notAfter(ctx, time.Hour)
 	if notAfter == 0 {
 		r.Fatal("the store has not heard Redis's time")
 	}
@@ -200,7 +200,7 @@ func TestABeatThatIsLateIsSentOnceMore(t *testing.T) {
 	onMiniredis(t, func(r *registry) {
 		s, c := r.joined("node1")
 		r.do("FLUSHALL")
-		s.clock.heard(1) // as if Redis's clock had stepped far ahead since
+		noteOf(c).clock = servertime{1, time.Now()} // as if Redis's clock had stepped far ahead since
 		r.beats(s, core.Joined, c)
 		r.beats(s, core.Kept, c)
 	})

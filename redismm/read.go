@@ -51,11 +51,11 @@ func (s *Store) snapshot(ctx context.Context, c redis.Cmdable, topic string, oth
 func (s *Store) snapshotInTwo(ctx context.Context, c redis.Cmdable, topic string, others []string) (*snapshot, bool, error) {
 	pipe := c.Pipeline()
 	before, hosts := s.queueVersion(ctx, pipe, topic), pipe.SMembers(ctx, s.keys.set(topic))
-	drains, now := pipe.HGetAll(ctx, s.keys.drains(topic)), pipe.Time(ctx)
+	drains, now := pipe.HGetAll(ctx, s.keys.drains(topic)), s.queueTime(ctx, pipe, topic)
 	if _, err := pipe.Exec(ctx); err != nil {
 		return nil, false, err
 	}
-	snap := &snapshot{time: now.Val().UnixMicro(), version: readVersion(before), hosts: hosts.Val(), drains: drains.Val()}
+	snap := &snapshot{time: microseconds(now), version: readVersion(before), hosts: hosts.Val(), drains: drains.Val()}
 	asked := union(snap.hosts, others)
 	if len(asked) == 0 {
 		return snap, true, nil
@@ -251,11 +251,12 @@ func (s *Store) DirectExchange(ctx context.Context, key string) ([]core.Route, e
 	topic, host, ok := core.SplitDirect(key)
 	if ok && core.CheckTopic(topic) == nil && core.CheckHost(host) == nil {
 		pipe := s.read.Pipeline()
-		text, drain, now := pipe.Get(ctx, s.keys.liveness(topic, host)), pipe.HGet(ctx, s.keys.drains(topic), host), pipe.Time(ctx)
+		text, drain := pipe.Get(ctx, s.keys.liveness(topic, host)), pipe.HGet(ctx, s.keys.drains(topic), host)
+		now := s.queueTime(ctx, pipe, topic)
 		pipe.Exec(ctx)
 		if v, err := parseValue(text.Val()); err == nil && v.kind == live {
 			m := v.member(topic, host)
-			if m.State == core.Up && drainLeft(drain.Val(), now.Val().UnixMicro()) > 0 {
+			if m.State == core.Up && drainLeft(drain.Val(), microseconds(now)) > 0 {
 				m.State = core.Draining
 			}
 			return []core.Route{route(&m)}, nil

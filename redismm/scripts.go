@@ -45,6 +45,9 @@ var pruneLua string
 //go:embed lua/glance.lua
 var glanceLua string
 
+//go:embed lua/now.lua
+var nowLua string
+
 //go:embed lua/snapshot.lua
 var snapshotLua string
 
@@ -52,24 +55,63 @@ var snapshotLua string
 var pickLua string
 
 var (
-	ticketScript   = redis.NewScript(ticketLua)
-	upsertScript   = redis.NewScript(topicLua + upsertLua)
-	touchScript    = redis.NewScript(touchLua)
-	leaveScript    = redis.NewScript(topicLua + leaveLua)
-	removeScript   = redis.NewScript(topicLua + removeLua)
-	expireScript   = redis.NewScript(topicLua + expireLua)
-	ackScript      = redis.NewScript(ackLua)
-	drainScript    = redis.NewScript(topicLua + drainLua)
-	suspectScript  = redis.NewScript(topicLua + suspectLua)
-	pruneScript    = redis.NewScript(topicLua + pruneLua)
-	glanceScript   = redis.NewScript(glanceLua)
-	snapshotScript = redis.NewScript(snapshotLua)
-	pickScript     = redis.NewScript(pickLua)
+	upsertScript  = newScript(topicLua+upsertLua, true)
+	touchScript   = newScript(touchLua, true)
+	leaveScript   = newScript(topicLua+leaveLua, true)
+	removeScript  = newScript(topicLua+removeLua, true)
+	expireScript  = newScript(topicLua+expireLua, true)
+	ackScript     = newScript(ackLua, true)
+	drainScript   = newScript(topicLua+drainLua, true)
+	suspectScript = newScript(topicLua+suspectLua, true)
+	pruneScript   = newScript(topicLua+pruneLua, true)
+
+	ticketScript   = newScript(ticketLua, false)
+	glanceScript   = newScript(glanceLua, false)
+	snapshotScript = newScript(snapshotLua, false)
+	pickScript     = newScript(pickLua, false)
 )
+
+// script is a text that Redis executes. One that writes is never sent again by go-redis, whatever becomes of
+// the first sending; a cluster's redirection, after which it was not executed, is followed.
+type script struct {
+	text, sha string
+	writes    bool
+}
+
+func newScript(text string, writes bool) *script {
+	return &script{text, redis.NewScript(text).Hash(), writes}
+}
+
+// once is a command that is not sent again.
+type once struct{ *redis.Cmd }
+
+func (once) NoRetry() bool { return true }
+
+// queue adds the script to a pipeline, by its hash or whole.
+func (s *script) queue(ctx context.Context, pipe redis.Pipeliner, whole bool, keys []string, args []any) *redis.Cmd {
+	words := make([]any, 0, 3+len(keys)+len(args))
+	if whole {
+		words = append(words, "eval", s.text)
+	} else {
+		words = append(words, "evalsha", s.sha)
+	}
+	words = append(words, len(keys))
+	for _, k := range keys {
+		words = append(words, k)
+	}
+	cmd := redis.NewCmd(ctx, append(words, args...)...)
+	cmd.SetFirstKeyPos(3)
+	if s.writes {
+		pipe.Process(ctx, once{cmd})
+	} else {
+		pipe.Process(ctx, cmd)
+	}
+	return cmd
+}
 
 // call is one script in a pipeline, and its reply.
 type call struct {
-	script *redis.Script
+	script *script
 	keys   []string
 	args   []any
 	reply  any
@@ -82,9 +124,7 @@ type pipeline interface{ Pipeline() redis.Pipeliner }
 // run makes the calls in one round trip. Those that Redis does not know, and only those, are sent again with
 // their text; a script that was executed is never sent twice. Each call has its own error.
 func run(ctx context.Context, client pipeline, calls []*call) {
-	send(ctx, client, calls, func(p redis.Pipeliner, c *call) *redis.Cmd {
-		return c.script.EvalSha(ctx, p, c.keys, c.args...)
-	})
+	send(ctx, client, calls, false)
 	var unknown []*call
 	for _, c := range calls {
 		if redis.HasErrorPrefix(c.err, "NOSCRIPT") {
@@ -92,17 +132,15 @@ func run(ctx context.Context, client pipeline, calls []*call) {
 		}
 	}
 	if len(unknown) > 0 {
-		send(ctx, client, unknown, func(p redis.Pipeliner, c *call) *redis.Cmd {
-			return c.script.Eval(ctx, p, c.keys, c.args...)
-		})
+		send(ctx, client, unknown, true)
 	}
 }
 
-func send(ctx context.Context, client pipeline, calls []*call, queue func(redis.Pipeliner, *call) *redis.Cmd) {
+func send(ctx context.Context, client pipeline, calls []*call, whole bool) {
 	pipe := client.Pipeline()
 	cmds := make([]*redis.Cmd, len(calls))
 	for i, c := range calls {
-		cmds[i] = queue(pipe, c)
+		cmds[i] = c.script.queue(ctx, pipe, whole, c.keys, c.args)
 	}
 	_, failed := pipe.Exec(ctx)
 	for i, c := range calls { // each command has its own error, but for those that no connection was had for
@@ -113,7 +151,7 @@ func send(ctx context.Context, client pipeline, calls []*call, queue func(redis.
 }
 
 // one makes a single call.
-func one(ctx context.Context, client pipeline, script *redis.Script, keys []string, args ...any) (any, error) {
+func one(ctx context.Context, client pipeline, script *script, keys []string, args ...any) (any, error) {
 	c := &call{script: script, keys: keys, args: args}
 	run(ctx, client, []*call{c})
 	return c.reply, c.err

@@ -23,7 +23,10 @@ type counts struct{ subscriptions, deaf, messages, glances, snapshots atomic.Uin
 // Stats returns what the store did until now. It asks nobody.
 func (s *Store) Stats() Stats {
 	s.mu.Lock()
-	following := len(s.follows)
+	following, denied := len(s.follows), false
+	for _, e := range s.ears {
+		denied = denied || e.denied.Load()
+	}
 	s.mu.Unlock()
 	s.strangers.mu.Lock()
 	strangers := len(s.strangers.known)
@@ -31,7 +34,7 @@ func (s *Store) Stats() Stats {
 	return Stats{
 		Subscriptions: s.counts.subscriptions.Load(),
 		Deaf:          s.counts.deaf.Load(),
-		Denied:        s.ear.denied.Load(),
+		Denied:        denied,
 		Messages:      s.counts.messages.Load(),
 		Glances:       s.counts.glances.Load(),
 		Snapshots:     s.counts.snapshots.Load(),

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -21,15 +22,13 @@ type Store struct {
 	config Config
 	keys   keys
 	addr   string
-	read   *redis.Client
-	write  *redis.Client // no retries
-	owned  *redis.Client // to be closed, or nil
-	lines  *lines        // of write and owned
-	clock  clock
+	read   redis.UniversalClient
+	write  redis.UniversalClient // no retries
+	owned  redis.UniversalClient // to be closed, or nil
+	lines  *lines                // of write and owned
 	// patience is how long a client of write waits for a reply, whatever its context allows.
 	patience  time.Duration
 	sweeps    *sweeper
-	ear       *ear
 	strangers *strangers
 	counts    counts
 
@@ -37,6 +36,7 @@ type Store struct {
 
 	mu      sync.Mutex
 	follows map[string]*follower
+	ears    map[string]*ear // by address
 	closed  bool
 	wakes   func()
 	tells   func(core.Event)
@@ -79,16 +79,21 @@ func (s *Store) Close() error {
 	for _, f := range s.follows {
 		f.end()
 	}
+	ears := slices.Collect(maps.Values(s.ears))
 	s.mu.Unlock()
 	s.sweeps.stop()
 	s.strangers.end()
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		s.ear.stop() // waits while its connection is made
+		for _, e := range ears {
+			e.stop() // waits while its connection is made
+		}
 		s.sweeps.going.Wait()
 		s.going.Wait() // the followers, which may begin to listen until they end
-		s.ear.going.Wait()
+		for _, e := range ears {
+			e.going.Wait()
+		}
 	}()
 	select {
 	case <-ended:
@@ -116,6 +121,7 @@ func (s *Store) unavailable(err error) error {
 	if err == nil || errors.Is(err, core.ErrUnavailable) {
 		return err
 	}
+	s.lookAround()
 	return fmt.Errorf("%w: redis at %s: %w", core.ErrUnavailable, s.addr, err)
 }
 
@@ -196,19 +202,13 @@ func (s *Store) ticket(ctx context.Context, claims []*core.Claim) error {
 			failed = s.unavailable(err)
 			continue
 		}
-		s.hear(reply[0])
+		b.hear(reply[0])
 		for j, c := range b.claims {
 			generation, _ := strconv.ParseInt(reply[j+1], 10, 64)
 			c.Instance = newStamp(generation)
 		}
 	}
 	return failed
-}
-
-func (s *Store) hear(time string) {
-	if microseconds, err := strconv.ParseInt(time, 10, 64); err == nil {
-		s.clock.heard(microseconds)
-	}
 }
 
 // pipelineSize bounds what is on its way at once.
@@ -221,14 +221,14 @@ func (s *Store) inPipelines(ctx context.Context, calls []*call) {
 	}
 }
 
-// inTime makes calls whose third argument is when they must not be executed any more.
-func (s *Store) inTime(ctx context.Context, calls []*call) {
-	for some := range slices.Chunk(calls, pipelineSize) {
-		notAfter := s.clock.notAfter(ctx, s.patience)
-		for _, c := range some {
-			c.args[2] = notAfter
+// inTime makes one call for each batch, whose third argument is when it must not be executed any more.
+func (s *Store) inTime(ctx context.Context, bs []*batch, calls []*call) {
+	for from := 0; from < len(calls); from += pipelineSize {
+		to := min(from+pipelineSize, len(calls))
+		for i := from; i < to; i++ {
+			calls[i].args[2] = noteOf(bs[i].claims[0]).clock.notAfter(ctx, s.patience)
 		}
-		run(ctx, s.write, some)
+		run(ctx, s.write, calls[from:to])
 	}
 }
 

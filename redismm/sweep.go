@@ -123,11 +123,10 @@ func (w *sweeper) tries(topic string) bool {
 
 func (w *sweeper) run() {
 	freq := w.store.config.Freq
-	memories := make(map[string]*memory)
-	var conn *redis.Conn
+	all := make(map[*redis.Client]*sweeping)
 	defer func() {
-		if conn != nil {
-			conn.Close()
+		for _, s := range all {
+			s.conn.Close()
 		}
 	}()
 	for {
@@ -138,31 +137,57 @@ func (w *sweeper) run() {
 			timer.Stop()
 			return
 		}
-		if conn == nil {
-			conn = w.store.write.Conn()
-		}
 		ctx, cancel := context.WithTimeout(w.ctx, freq)
-		if err := w.round(ctx, conn, memories); err != nil {
-			conn.Close() // what was seen on it does not count any more
-			conn = nil
-			clear(memories)
-		}
+		w.rounds(ctx, all)
 		cancel()
 	}
 }
 
-// round sweeps every topic whose lease this process has, or gets.
-func (w *sweeper) round(ctx context.Context, conn *redis.Conn, memories map[string]*memory) error {
-	due := w.due()
+// sweeping is one connection to a server that keeps topics which this process sweeps, and what was seen on it of
+// each.
+type sweeping struct {
+	conn     *redis.Conn
+	memories map[string]*memory
+}
+
+// rounds sweeps the topics of every server, of each by itself.
+func (w *sweeper) rounds(ctx context.Context, all map[*redis.Client]*sweeping) {
+	due := make(map[*redis.Client][]string)
+	for _, topic := range w.due() {
+		if node, err := w.store.node(ctx, topic); err == nil {
+			due[node] = append(due[node], topic)
+		}
+	}
+	for node := range due {
+		if all[node] == nil {
+			all[node] = &sweeping{node.Conn(), make(map[string]*memory)}
+		}
+	}
+	var going sync.WaitGroup
+	var mu sync.Mutex
+	for node, s := range maps.Clone(all) {
+		going.Go(func() {
+			if len(due[node]) > 0 && w.round(ctx, s.conn, due[node], s.memories) == nil {
+				return
+			}
+			s.conn.Close() // what was seen on it does not count any more
+			mu.Lock()
+			defer mu.Unlock()
+			delete(all, node)
+		})
+	}
+	going.Wait()
+}
+
+// round sweeps every topic of those due whose lease this process has, or gets.
+func (w *sweeper) round(ctx context.Context, conn *redis.Conn, due []string, memories map[string]*memory) error {
 	for topic := range memories {
 		if !slices.Contains(due, topic) {
 			delete(memories, topic)
 		}
 	}
-	if len(due) > 0 { // from another each time, since a round may not come to the last
-		from := mathrand.IntN(len(due))
-		due = slices.Concat(due[from:], due[:from])
-	}
+	from := mathrand.IntN(len(due)) // another each time, since a round may not come to the last
+	due = slices.Concat(due[from:], due[:from])
 	for _, topic := range due {
 		mine, err := w.lease(ctx, conn, topic, memories[topic] != nil)
 		if err == nil && mine {

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"github.com/redismm/matchmaker/core"
 )
 
@@ -13,7 +15,7 @@ import (
 
 // sweep is one look of a sweeper.
 func (r *registry) sweep(s *Store, m *memory) error {
-	conn := s.write.Conn()
+	conn := s.write.(*redis.Client).Conn()
 	defer conn.Close()
 	ctx, cancel := context.WithTimeout(r.Context(), 10*time.Second)
 	defer cancel()
@@ -207,7 +209,7 @@ func TestOneProcessSweepsATopicAtATime(t *testing.T) {
 		ctx := r.Context()
 		a, b := r.store(), r.store()
 		lease := func(s *Store, had bool) bool {
-			conn := s.write.Conn()
+			conn := s.write.(*redis.Client).Conn()
 			defer conn.Close()
 			mine, err := s.sweeps.lease(ctx, conn, compute, had)
 			if err != nil {

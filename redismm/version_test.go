@@ -55,9 +55,9 @@ func TestTheFastPathIsTakenAndTellsTheWholeEachMinute(t *testing.T) {
 		s.write.AddHook(counting(func(cmds []redis.Cmder) {
 			for _, cmd := range cmds {
 				switch args := cmd.Args(); args[min(1, len(args)-1)] {
-				case upsertScript.Hash():
+				case upsertScript.sha:
 					whole.Add(1)
-				case touchScript.Hash():
+				case touchScript.sha:
 					quick.Add(1)
 				}
 			}
@@ -314,7 +314,7 @@ func TestVersionAbsentTwiceIsNotUnchanged(t *testing.T) {
 func TestSnapshotDuringChangeIsConsistent(t *testing.T) {
 	onBoth(t, func(r *registry) {
 		r.joined("fixed")
-		if err := snapshotScript.Load(r.Context(), r.raw).Err(); err != nil {
+		if err := r.raw.ScriptLoad(r.Context(), snapshotScript.text).Err(); err != nil {
 			r.Fatal(err)
 		}
 		other := r.store()
@@ -357,7 +357,7 @@ func TestNoscriptInPipelineRepeatsOnlyThatBatch(t *testing.T) {
 		s, c := r.joined("node1")
 		ctx := r.Context()
 		r.do("SCRIPT", "FLUSH")
-		if err := leaveScript.Load(ctx, r.raw).Err(); err != nil {
+		if err := r.raw.ScriptLoad(ctx, leaveScript.text).Err(); err != nil {
 			r.Fatal(err)
 		}
 		gone, other := claimOf("node2"), claimOf("node3")
@@ -365,6 +365,7 @@ func TestNoscriptInPipelineRepeatsOnlyThatBatch(t *testing.T) {
 		leave := &call{script: leaveScript, keys: s.topicKeys(compute, "node2"),
 			args: []any{1000, s.life(), newNonce(), keysOf.channel(compute), "node2", gone.Instance}}
 		leaves := *leave
+		noteOf(other).clock = noteOf(c).clock
 		upsert := r.late(s, other, time.Hour)
 		executed := 0
 		s.write.AddHook(counting(func(cmds []redis.Cmder) { executed += len(cmds) }))

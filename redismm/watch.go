@@ -28,13 +28,15 @@ type follower struct {
 	lost    atomic.Bool   // Redis did not answer last
 
 	// Owned by run.
-	picture *picture
-	asOf    time.Time // of the last answer of Redis
-	looked  time.Time // of the last snapshot
-	passed  time.Time // until when holds are counted
-	stale   error
-	glanced *glance // by the last poll, nil if it read
-	epoch   string  // of the last view
+	ear       *ear          // of the server that keeps the topic
+	attending chan struct{} // closed when the last attend has come to its end
+	picture   *picture
+	asOf      time.Time // of the last answer of Redis
+	looked    time.Time // of the last snapshot
+	passed    time.Time // until when holds are counted
+	stale     error
+	glanced   *glance // by the last poll, nil if it read
+	epoch     string  // of the last view
 }
 
 // Watch yields the views of a topic, as [core.Watcher] says. All readers of a topic in a store share one
@@ -63,8 +65,10 @@ func (s *Store) follow(topic string) *follower {
 	f := s.follows[topic]
 	if f == nil {
 		ctx, end := context.WithCancel(context.Background())
+		attending := make(chan struct{})
+		close(attending)
 		f = &follower{store: s, topic: topic, ctx: ctx, end: end,
-			inbox: make(chan string, 256), news: make(chan error, 1), changed: make(chan struct{}, 1), picture: newPicture(topic, s.config.TTL)}
+			inbox: make(chan string, 256), news: make(chan error, 1), changed: make(chan struct{}, 1), picture: newPicture(topic, s.config.TTL), attending: attending}
 		s.follows[topic] = f
 		if s.closed {
 			end()
@@ -163,17 +167,8 @@ func (f *follower) await() {
 
 // follow subscribes, and follows the topic for as long as it is known.
 func (f *follower) follow() {
-	channel := f.store.keys.channel(f.topic)
-	listening := make(chan struct{})
-	f.store.going.Go(func() {
-		defer close(listening)
-		f.store.ear.listen(channel, f)
-	})
-	defer func() {
-		<-listening
-		f.store.ear.ignore(channel, f)
-		f.listens.Store(false)
-	}()
+	f.attend()
+	defer f.turnAway()
 	poll := time.NewTimer(f.untilPoll())
 	defer poll.Stop()
 	var draw <-chan time.Time
@@ -207,11 +202,46 @@ func (f *follower) follow() {
 	}
 }
 
+// attend begins to listen at the server that keeps the topic, which may be another than before.
+func (f *follower) attend() {
+	ctx, cancel := f.bounded()
+	defer cancel()
+	e, err := f.store.ear(ctx, f.topic)
+	select {
+	case <-f.attending:
+	default:
+		err = errDeaf // not yet
+	}
+	if err != nil || e == f.ear && !f.denied() { // who is denied asks again
+		return
+	}
+	was, channel, done := f.ear, f.store.keys.channel(f.topic), make(chan struct{})
+	f.ear, f.attending = e, done
+	f.store.going.Go(func() { // which may take long
+		defer close(done)
+		if was != nil && was != e {
+			was.ignore(channel, f)
+			f.listens.Store(false)
+		}
+		e.listen(channel, f)
+	})
+}
+
+// turnAway ends what attend began.
+func (f *follower) turnAway() {
+	<-f.attending
+	if f.ear != nil {
+		f.ear.ignore(f.store.keys.channel(f.topic), f)
+	}
+	f.listens.Store(false)
+	f.ear = nil
+}
+
 // untilPoll is one interval, jittered; less while Redis does not answer.
 func (f *follower) untilPoll() time.Duration {
 	d := f.store.config.Freq
 	if f.stale != nil {
-		d = min(d, time.Second)
+		d = min(time.Second, max(d/4, 100*time.Millisecond))
 	}
 	return d - rand.N(d/10)
 }
@@ -328,14 +358,20 @@ func (f *follower) changes(ctx context.Context) bool {
 }
 
 // denied says whether Redis refuses this user the channel.
-func (f *follower) denied() bool { return f.store.ear.denied.Load() && !f.listens.Load() }
+func (f *follower) denied() bool { return f.ear != nil && f.ear.denied.Load() && !f.listens.Load() }
+
+// caughtUp returns when everything that was published before the call has been handed over.
+func (f *follower) caughtUp(ctx context.Context) error {
+	if f.ear == nil {
+		return errDeaf
+	}
+	return f.ear.caughtUp(ctx)
+}
 
 // poll compares. While members are held it reads, and counts the interval for them if it then has heard all
 // that was told before it read: what was up and was lost again between two polls was told.
 func (f *follower) poll() {
-	if f.denied() { // perhaps not any more
-		f.store.ear.listen(f.store.keys.channel(f.topic), f)
-	}
+	f.attend()
 	f.glanced = nil
 	now := time.Now()
 	if f.picture.holding() {
@@ -360,7 +396,7 @@ func (f *follower) pass(interval time.Duration) {
 	ctx, cancel = f.bounded()
 	var err error
 	if !f.denied() { // without a subscription, what a poll reads is all there is
-		err = f.store.ear.caughtUp(ctx)
+		err = f.caughtUp(ctx)
 	}
 	cancel()
 	heard := f.hearRest()
@@ -386,12 +422,12 @@ func (f *follower) check() {
 // explains it. If nothing was told, the subscription is deaf.
 func (f *follower) heardOf(ctx context.Context, now version) bool {
 	was := f.picture.version
-	if f.stale != nil || !now.after(was) || !f.listens.Load() || f.store.ear.caughtUp(ctx) != nil || len(f.changed) > 0 {
+	if f.stale != nil || !now.after(was) || !f.listens.Load() || f.caughtUp(ctx) != nil || len(f.changed) > 0 {
 		return false
 	}
 	heard := f.hearRest()
 	if heard && f.picture.version == was {
-		f.store.ear.deaf()
+		f.ear.deaf()
 	}
 	return heard && f.picture.version != was
 }

@@ -50,8 +50,8 @@ func (s *Store) Why(ctx context.Context, topic, host string) (*Why, error) {
 	pipe := s.read.Pipeline()
 	listed, hosts := pipe.SIsMember(ctx, s.keys.set(topic), host), pipe.SCard(ctx, s.keys.set(topic))
 	text, left, kept := pipe.Get(ctx, key), pipe.PTTL(ctx, key), s.queueVersion(ctx, pipe, topic)
-	drain, now := pipe.HGet(ctx, s.keys.drains(topic), host), pipe.Time(ctx)
-	if _, err := pipe.Exec(ctx); err != nil && now.Err() == nil && now.Val().IsZero() {
+	drain, now := pipe.HGet(ctx, s.keys.drains(topic), host), s.queueTime(ctx, pipe, topic)
+	if _, err := pipe.Exec(ctx); err != nil && now.Err() == nil && now.Val() == nil {
 		return nil, s.unavailable(err) // no connection was had
 	}
 	for _, cmd := range []redis.Cmder{listed, hosts, left, kept, now} {
@@ -66,7 +66,7 @@ func (s *Store) Why(ctx context.Context, topic, host string) (*Why, error) {
 		parsed = text.Err()
 	}
 	w.key(v, parsed, left.Val())
-	if d := drainLeft(drain.Val(), now.Val().UnixMicro()); d > 0 {
+	if d := drainLeft(drain.Val(), microseconds(now)); d > 0 {
 		w.DrainLeft = d.Seconds()
 		_, w.DrainReason, _ = strings.Cut(drain.Val(), " ")
 	}

@@ -3,6 +3,7 @@
 -- ARGV    none
 -- returns host and value, or nothing where none was drawn
 
+redis.call('SREM', KEYS[1], '') -- refused by a replica, whose data may be old
 local t = redis.call('TIME')
 local now = tonumber(t[1]) * 1000000 + tonumber(t[2])
 local drains = redis.call('EXISTS', KEYS[2]) == 1

@@ -3,6 +3,7 @@
 -- ARGV    hosts shown by the reader...
 -- returns time, version fields (e s c n), drains, hosts of the set, shown hosts not in it, values of both in order
 
+redis.call('SREM', KEYS[1], '') -- refused by a replica, whose data may be old
 local time = redis.call('TIME')
 local hosts = redis.call('SMEMBERS', KEYS[1])
 local listed, others, keys, values = {}, {}, {}, {}

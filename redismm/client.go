@@ -1,0 +1,102 @@
+package redismm
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/maintnotifications"
+
+	"github.com/redismm/matchmaker/core"
+)
+
+// writer is how a store reaches Redis for what it writes.
+type writer struct {
+	connect  func() redis.UniversalClient
+	addr     string
+	db       int
+	lines    *lines
+	patience time.Duration // for a reply; 0: for ever
+}
+
+// manyFailures is the size of the pool of a client that writes. Writes take turns, so it has few connections;
+// its size is how many dials may fail before go-redis tries only once a second, and beats are to be there as
+// soon as Redis is.
+const manyFailures = 10_000
+
+// idleWriters is how many connections a client that writes keeps.
+const idleWriters = 4
+
+// writerOf derives a client that does not retry from another, whose lines are own, or nil if they are the
+// user's.
+func writerOf(from redis.UniversalClient, own *lines) (*writer, error) {
+	switch from := from.(type) {
+	case *redis.Client:
+		return writingOne(*from.Options(), own)
+	case *redis.ClusterClient:
+		return writingCluster(*from.Options(), own)
+	}
+	return nil, core.Invalid("client", fmt.Sprintf("%T", from), "want a *redis.Client or a *redis.ClusterClient")
+}
+
+// byName is what go-redis calls the address of a client that asks sentinels for it.
+const byName = "FailoverClient"
+
+func refuseOption(name, value, want string) error {
+	return core.Invalid("client option "+name, value, want)
+}
+
+const endsWithContext = "want true, so that calls end with their context"
+
+func writingOne(o redis.Options, own *lines) (*writer, error) {
+	if !o.ContextTimeoutEnabled {
+		return nil, refuseOption("ContextTimeoutEnabled", "false", endsWithContext)
+	}
+	if own == nil {
+		own = newLines(o.Dialer, o.Addr == byName)
+		o.Dialer = own.Dial
+	}
+	o.MaxRetries = -1
+	o.PoolSize, o.PipelinePoolSize, o.MinIdleConns, o.MaxIdleConns = manyFailures, -1, 0, idleWriters
+	o.PushNotificationProcessor, o.ClientSideCache, o.ClientSideCacheConfig = nil, nil, nil // the user's
+	quiet(&o)
+	connect := func() redis.UniversalClient { return redis.NewClient(&o) }
+	return &writer{connect, o.Addr, o.DB, own, o.ReadTimeout}, nil
+}
+
+func writingCluster(o redis.ClusterOptions, own *lines) (*writer, error) {
+	if !o.ContextTimeoutEnabled {
+		return nil, refuseOption("ContextTimeoutEnabled", "false", endsWithContext)
+	}
+	if o.ReadOnly || o.RouteByLatency || o.RouteRandomly {
+		return nil, refuseOption("ReadOnly", "true", "want false, and neither RouteByLatency nor RouteRandomly: a replica's data may be old")
+	}
+	if own == nil {
+		dial := o.Dialer
+		if dial == nil {
+			dial = dialer(o.DialTimeout, o.TLSConfig)
+		}
+		own = newLines(dial, false)
+		o.Dialer = own.Dial
+	}
+	o.MaxRetries = -1
+	o.PoolSize, o.PipelinePoolSize, o.MinIdleConns, o.MaxIdleConns = manyFailures, -1, 0, idleWriters
+	o.PushNotificationProcessor = nil // the user's
+	quietCluster(&o)
+	connect := func() redis.UniversalClient { return redis.NewClusterClient(&o) }
+	return &writer{connect, strings.Join(o.Addrs, ","), 0, own, o.ReadTimeout}, nil
+}
+
+// quiet leaves out what a client of go-redis does beyond what it is told to.
+func quiet(o *redis.Options) {
+	o.DialerRetries = 1
+	o.DisableIdentity = true
+	o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
+}
+
+func quietCluster(o *redis.ClusterOptions) {
+	o.DialerRetries = 1
+	o.DisableIdentity = true
+	o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
+}

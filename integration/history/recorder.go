@@ -46,7 +46,7 @@ func (r *Recorder) note(e Event) {
 	r.add(e)
 }
 
-// Registering, Leaving and Ended note what a registrant wants.
+// Registering notes that a process wants a place from now on.
 func (r *Recorder) Registering(process, topic, host string) {
 	r.note(Event{What: Registering, Process: process, Topic: topic, Host: host})
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -134,18 +135,16 @@ func (c *Cluster) PrimaryAfter(key string, old *Redis) *Redis {
 // slot returns the slot of a key, by the first server that answers.
 func (c *Cluster) slot(key string) int {
 	c.t.Helper()
-	for _, r := range c.Servers {
-		var slot int64
-		err := r.with(lookTimeout, func(ctx context.Context, c *redis.Client) (err error) {
-			slot, err = c.ClusterKeySlot(ctx, key).Result()
-			return err
+	var slot int64
+	Eventually(c.t, startTimeout, "a server of the cluster answers", func() bool {
+		return slices.ContainsFunc(c.Servers, func(r *Redis) bool {
+			return r.with(lookTimeout, func(ctx context.Context, c *redis.Client) (err error) {
+				slot, err = c.ClusterKeySlot(ctx, key).Result()
+				return err
+			}) == nil
 		})
-		if err == nil {
-			return int(slot)
-		}
-	}
-	c.t.Fatal("no server of the cluster answers")
-	return 0
+	})
+	return int(slot)
 }
 
 // named returns the server that most servers say has a slot, or nil if those that answer do not agree.

@@ -3,7 +3,6 @@ package integration
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"strings"
 
@@ -138,7 +137,7 @@ func (r *Redis) refuses(prefix string, args ...any) {
 		err = errors.New("no error")
 	}
 	if !strings.HasPrefix(err.Error(), prefix) {
-		r.t.Fatalf("%s at %s: %v, want %s…", fmt.Sprint(args...), r.Addr, err, prefix)
+		r.t.Fatalf("%s at %s: %v, want %s…", spaced(args), r.Addr, err, prefix)
 	}
 }
 

@@ -34,7 +34,7 @@ type Redis struct {
 }
 
 // startTimeout bounds the wait for a server that was started to answer, and for whatever else it is told.
-const startTimeout = 10 * time.Second
+const startTimeout = 30 * time.Second
 
 // StartRedis starts a redis-server on a free port of the loopback interface, with a directory of its own,
 // and stops it when the test ends. Each of options is a line of a redis.conf, as in "maxmemory 10mb",
@@ -191,12 +191,15 @@ func (r *Redis) tell(what string, f func(ctx context.Context, c *redis.Client) e
 func (r *Redis) do(args ...any) any {
 	r.t.Helper()
 	var reply any
-	r.tell(fmt.Sprint(args...), func(ctx context.Context, c *redis.Client) (err error) {
+	r.tell(spaced(args), func(ctx context.Context, c *redis.Client) (err error) {
 		reply, err = c.Do(ctx, args...).Result()
 		return err
 	})
 	return reply
 }
+
+// spaced is a command as a person writes it.
+func spaced(args []any) string { return strings.TrimSpace(fmt.Sprintln(args...)) }
 
 func (r *Redis) connect(addr string) *redis.Client {
 	return redis.NewClient(&redis.Options{

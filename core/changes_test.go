@@ -171,10 +171,19 @@ func TestABackendThatAsksForABeatGetsOneSoon(t *testing.T) {
 			for range 100 {
 				r.beat()
 			}
-			time.Sleep(freq / 4)
+			time.Sleep(freq / 2)
 			synctest.Wait()
 			if n := rounds.Load(); n != 1 {
-				t.Errorf("%d rounds in a quarter of an interval, want the one that was asked for", n)
+				t.Errorf("%d rounds in half an interval, want the one that was asked for", n)
+			}
+		}
+		for range 20 { // late in a rest is no later
+			time.Sleep(freq * 4 / 5)
+			r.beat()
+			time.Sleep(freq / 5)
+			synctest.Wait()
+			if n := rounds.Swap(0); n == 0 {
+				t.Error("no round in an interval")
 			}
 		}
 		got := ranges(t, p.HeartbeatMatchMaker)

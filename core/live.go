@@ -55,10 +55,26 @@ const (
 type prepared struct {
 	view   *View
 	none   error
-	all    []Route        // of each member
-	byHost map[string]int // into all
-	picked []Route        // of each pickable member
+	all    []Route // of each member
+	picked []Route // of each pickable member
 	pick   Pick
+
+	indexing sync.Once
+	byHost   map[string]int // into all
+	indexed  atomic.Bool
+}
+
+// index returns where in all each host is. It is laid out when it is first asked for, since of most topics
+// nobody asks for one host.
+func (p *prepared) index() map[string]int {
+	p.indexing.Do(func() {
+		p.byHost = make(map[string]int, len(p.all))
+		for i := range p.all {
+			p.byHost[p.all[i].Host] = i
+		}
+		p.indexed.Store(true)
+	})
+	return p.byHost
 }
 
 // NewLive follows topics of from until ctx ends, and picks by p; nil is [Random].
@@ -114,7 +130,7 @@ func (l *Live) DirectExchange(ctx context.Context, key string) ([]Route, error) 
 		return nil, Invalid("key", key, "a direct exchange wants topic.host")
 	}
 	if p, err := l.lookup(ctx, topic); err == nil {
-		if i, found := p.byHost[host]; found {
+		if i, found := p.index()[host]; found {
 			return p.all[i : i+1 : i+1], nil
 		}
 	}
@@ -219,7 +235,7 @@ func (l *Live) ask(ctx context.Context, topic string) (*prepared, error) {
 	if err != nil {
 		return nil, err
 	}
-	return prepare(v, l.policy), nil
+	return prepare(v, l.policy, nil), nil
 }
 
 // follow begins to follow a topic, unless it is followed, and adds to its readers. It returns nil when no
@@ -316,9 +332,10 @@ func (t *followed) patience() time.Duration {
 // show makes v the newest view. A view that shows the same members to pick from keeps its pick, so that a
 // round robin goes on where it was; a host that only has a new instance is the same.
 func (t *followed) show(v *View, policy Policy) {
-	p := prepare(v, policy)
-	if old := t.now.Load(); old != nil && samePlaces(old.picked, p.picked) {
-		p.pick = old.pick
+	old := t.now.Load()
+	p := prepare(v, policy, old)
+	if old != nil && old.indexed.Load() { // then somebody will ask this one
+		p.index()
 	}
 	t.now.Store(p)
 	t.feed.Set(v)
@@ -338,24 +355,40 @@ func samePlaces(a, b []Route) bool {
 	return true
 }
 
-func prepare(v *View, policy Policy) *prepared {
-	p := &prepared{
-		view:   v,
-		none:   v.Err(),
-		all:    make([]Route, len(v.Members)),
-		byHost: make(map[string]int, len(v.Members)),
+// prepare lays a view out, after an older one of the topic or nil.
+func prepare(v *View, policy Policy, old *prepared) *prepared {
+	p := &prepared{view: v, none: v.Err(), all: make([]Route, len(v.Members))}
+	var before []Route
+	if old != nil {
+		before = old.all
 	}
 	for i := range v.Members {
 		m := &v.Members[i]
-		p.all[i] = Route{DirectKey(m.Topic, m.Host), m.Host, m}
-		p.byHost[m.Host] = i
+		for len(before) > 0 && before[0].Host < m.Host { // both are in order
+			before = before[1:]
+		}
+		if len(before) > 0 && before[0].Host == m.Host {
+			p.all[i] = Route{before[0].Key, m.Host, m}
+		} else {
+			p.all[i] = Route{DirectKey(m.Topic, m.Host), m.Host, m}
+		}
 	}
 	among := Pickable(v.Members)
-	p.picked = make([]Route, len(among))
-	for i, m := range among {
-		p.picked[i] = p.all[p.byHost[m.Host]]
+	if len(among) == 0 {
+		return p
 	}
-	if len(among) > 0 {
+	p.picked = p.all
+	if len(among) < len(p.all) {
+		p.picked = make([]Route, 0, len(among))
+		for i := range p.all {
+			if n := len(p.picked); n < len(among) && p.all[i].Member == among[n] {
+				p.picked = append(p.picked, p.all[i])
+			}
+		}
+	}
+	if old != nil && samePlaces(old.picked, p.picked) {
+		p.pick = old.pick
+	} else {
 		p.pick = policy(among)
 	}
 	return p

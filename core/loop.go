@@ -85,14 +85,12 @@ func (h *HeartbeatMatchMaker) StopHeartbeat() {
 	}
 }
 
-// retryEvery is how long retries are apart in the end, if that is less than an interval and more than a
-// quarter of it.
-const retryEvery = time.Second
-
-// rounds sends a round every Freq. After one that failed the next comes soon, then less and less often.
+// rounds sends a round every Freq. After one that failed the next comes soon, then less and less often, and
+// never later than it would have come anyway: so many processes that lost the registry together are back within
+// an interval, and spread over it.
 func (h *HeartbeatMatchMaker) rounds(ctx context.Context) {
 	freq := h.config.Freq
-	shortest, longest := freq/16, min(freq, max(freq/4, retryEvery))
+	shortest := freq / 16
 	retry := shortest
 	for {
 		select {
@@ -105,7 +103,7 @@ func (h *HeartbeatMatchMaker) rounds(ctx context.Context) {
 		cancel()
 		next := jitter(max(freq-time.Since(began), shortest))
 		if err != nil {
-			next, retry = min(next, retry/2+rand.N(retry/2)), min(2*retry, longest)
+			next, retry = min(next, retry/2+rand.N(retry/2)), min(2*retry, freq)
 		} else {
 			retry = shortest
 		}
@@ -123,16 +121,17 @@ func (h *HeartbeatMatchMaker) beatSoon() {
 	}
 }
 
-// rest waits for d, or for up to a quarter of an interval once a round is asked for: many processes are told
+// rest waits for d, or for up to half an interval once a round is asked for: many processes are told
 // at the same moment. It says whether ctx is still on.
 func (h *HeartbeatMatchMaker) rest(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
+	due := time.Now().Add(d)
 	select {
 	case <-timer.C:
 		return ctx.Err() == nil
 	case <-h.soon:
-		return pause(ctx, min(d, rand.N(h.config.Freq/4)))
+		return pause(ctx, min(time.Until(due), rand.N(h.config.Freq/2)))
 	case <-ctx.Done():
 		return false
 	}

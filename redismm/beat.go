@@ -88,9 +88,9 @@ func (s *Store) beat(ctx context.Context, ttl time.Duration, claims []*core.Clai
 
 // tend tells the sweeper how many members of each topic are kept from here.
 func (s *Store) tend(bs []*batch) {
-	mine, all, swept := make(map[string]int), make(map[string]int), make(map[string]bool)
+	mine, all, leases := make(map[string]int), make(map[string]int), make(map[string]lease)
 	for _, b := range bs {
-		swept[b.topic] = swept[b.topic] || b.swept
+		leases[b.topic] = max(leases[b.topic], b.lease)
 		for _, c := range b.claims {
 			if v := memoOf(c).acked; v != nil {
 				mine[b.topic]++
@@ -99,7 +99,7 @@ func (s *Store) tend(bs []*batch) {
 		}
 	}
 	for topic, n := range mine {
-		s.sweeps.tend(topic, n, all[topic], swept[topic])
+		s.sweeps.tend(topic, n, all[topic], leases[topic])
 	}
 }
 
@@ -149,7 +149,10 @@ func (s *Store) touch(ctx context.Context, ttl time.Duration, bs []*batch, kept 
 	s.inTime(ctx, quick, calls)
 	for i, b := range quick {
 		if reply := calls[i].reply; calls[i].err == nil && (reply == int64(1) || reply == int64(2)) {
-			b.swept = reply == int64(1)
+			b.lease = leaseTaken
+			if reply == int64(2) {
+				b.lease = leaseFree
+			}
 			kept(b)
 			continue
 		}
@@ -190,8 +193,10 @@ func (s *Store) upsert(ctx context.Context, ttl time.Duration, bs []*batch, out 
 			again = append(again, b)
 			continue
 		}
-		names = append(names, b.topic)
 		v := &version{words[1], words[2], words[3], words[4]}
+		if s.names.due(b.topic, v.seq) {
+			names = append(names, b.topic)
+		}
 		for j, c := range b.claims {
 			o, err := s.acknowledge(c, words[5+j], v, sent)
 			out[at[b.at[j]]] = o

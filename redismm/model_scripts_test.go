@@ -120,6 +120,7 @@ func newMachine(t *testing.T, r *rapid.T) *machine {
 	}
 	s.sweeps.stop() // the test sweeps
 	m.store = s
+	m.store.names.every = 0
 	sub := m.redis.NewSubscriber()
 	m.sub = sub
 	for _, topic := range []string{"t", "u"} {

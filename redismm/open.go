@@ -88,6 +88,7 @@ func newStore(client redis.UniversalClient, c Config, own *lines) (*Store, error
 		patience: w.patience,
 		follows:  make(map[string]*follower),
 		ears:     make(map[string]*ear),
+		names:    names{every: nameEvery},
 	}
 	if s.patience <= 0 { // it waits for ever
 		s.patience = time.Hour

@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/redismm/matchmaker/core"
@@ -25,6 +26,7 @@ type picture struct {
 	// contradicted: the set of the last snapshot was not what its version counts. Redis has lost members.
 	contradicted bool
 	members      map[string]*seen
+	order        []*seen // the members, by host
 	drains       map[string]string
 	time         int64 // Redis's, of the last snapshot
 	// since is how long ago time was last passed, for holds that begin with what is taken in next.
@@ -56,7 +58,7 @@ func (p *picture) look(s *snapshot) {
 	p.contradicted = !s.whole() && !s.unknown()
 	p.doubt = p.contradicted || (s.unknown() && len(p.members) > 0)
 	listed := make(map[string]bool, len(s.hosts))
-	for _, h := range s.hosts {
+	for _, h := range slices.Sorted(slices.Values(s.hosts)) { // put is quick in order
 		listed[h] = true
 		if v := s.values[h]; v.kind == live {
 			p.up(h, v)
@@ -69,7 +71,7 @@ func (p *picture) look(s *snapshot) {
 		switch {
 		case listed[h] && v.kind == live: // seen above
 		case v.kind == tombstone && v.stamp >= m.member.Instance:
-			delete(p.members, h)
+			p.remove(h)
 		default:
 			p.hold(m)
 			if m.under != nil && v.kind == tombstone && v.stamp >= m.under.member.Instance {
@@ -87,9 +89,7 @@ func (p *picture) look(s *snapshot) {
 
 // settle: a picture with held members is in doubt.
 func (p *picture) settle() {
-	for _, m := range p.members {
-		p.doubt = p.doubt || m.held
-	}
+	p.doubt = p.doubt || p.holding()
 }
 
 // up shows a live registration, unless a newer one is shown: then that is held, and this one comes after it.
@@ -102,8 +102,32 @@ func (p *picture) up(host string, v value) {
 	case m != nil && v.stamp == m.member.Instance && v.rev < m.rev: // an older record of the same
 		m.held, m.absent, m.suspect, m.under = false, 0, false, nil
 	default:
-		p.members[host] = &seen{member: v.member(p.topic, host), rev: v.rev}
+		p.put(host, &seen{member: v.member(p.topic, host), rev: v.rev})
 	}
+}
+
+// put makes s the member of a host, and remove takes the member out.
+func (p *picture) put(host string, s *seen) {
+	at, listed := p.find(host)
+	if listed {
+		p.order[at] = s
+	} else {
+		p.order = slices.Insert(p.order, at, s)
+	}
+	p.members[host] = s
+}
+
+func (p *picture) remove(host string) {
+	if at, listed := p.find(host); listed {
+		p.order = slices.Delete(p.order, at, at+1)
+	}
+	delete(p.members, host)
+}
+
+func (p *picture) find(host string) (at int, listed bool) {
+	return slices.BinarySearchFunc(p.order, host, func(s *seen, host string) int {
+		return strings.Compare(s.member.Host, host)
+	})
 }
 
 // hold holds a member, and who came to its place: up comes after if that lives.
@@ -118,9 +142,9 @@ func (p *picture) hold(m *seen) {
 // drop lets who came to the place follow.
 func (p *picture) drop(host string) {
 	if m := p.members[host].under; m != nil {
-		p.members[host] = m
+		p.put(host, m)
 	} else {
-		delete(p.members, host)
+		p.remove(host)
 	}
 }
 
@@ -230,12 +254,7 @@ func (p *picture) pass(d time.Duration) {
 
 // holding says whether a member is held.
 func (p *picture) holding() bool {
-	for _, m := range p.members {
-		if m.held {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(p.order, func(m *seen) bool { return m.held })
 }
 
 // view draws the picture, since after its last snapshot.
@@ -244,15 +263,14 @@ func (p *picture) view(asOf time.Time, since time.Duration) *core.View {
 	if len(p.members) == 0 {
 		return v
 	}
-	v.Members = make([]core.Member, 0, len(p.members))
-	for _, h := range slices.Sorted(maps.Keys(p.members)) {
-		s := p.members[h]
-		m := s.member
+	v.Members = make([]core.Member, len(p.order))
+	for i, s := range p.order {
+		m := &v.Members[i]
+		*m = s.member
 		m.Held = s.held
-		if m.State == core.Up && drainLeft(p.drains[h], p.time+since.Microseconds()) > 0 {
+		if len(p.drains) > 0 && m.State == core.Up && drainLeft(p.drains[m.Host], p.time+since.Microseconds()) > 0 {
 			m.State = core.Draining
 		}
-		v.Members = append(v.Members, m)
 	}
 	return v
 }

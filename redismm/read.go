@@ -99,7 +99,7 @@ func versionOf(fields []any) version {
 type glance struct {
 	version version
 	size    string // of the set
-	swept   bool   // by another process
+	lease   lease
 }
 
 func (s *Store) glance(ctx context.Context, topic string) (*glance, error) {
@@ -109,8 +109,11 @@ func (s *Store) glance(ctx context.Context, topic string) (*glance, error) {
 	if err != nil {
 		return nil, err
 	}
-	sweeper := told[5]
-	return &glance{version{told[0], told[1], told[2], told[3]}, told[4], sweeper != "" && sweeper != s.sweeps.id}, nil
+	l := leaseTaken
+	if told[5] == "" || told[5] == s.sweeps.id {
+		l = leaseFree
+	}
+	return &glance{version{told[0], told[1], told[2], told[3]}, told[4], l}, nil
 }
 
 // same says whether the topic is whole, and at a version.
@@ -175,6 +178,9 @@ func (s *Store) snapshotInOne(ctx context.Context, c redis.Cmdable, topic string
 func (s *snapshot) drained(host string) time.Duration { return drainLeft(s.drains[host], s.time) }
 
 func drainLeft(drain string, now int64) time.Duration {
+	if drain == "" {
+		return 0
+	}
 	until, _, _ := strings.Cut(drain, " ")
 	at, err := strconv.ParseInt(until, 10, 64)
 	if err != nil {

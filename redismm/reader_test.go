@@ -73,9 +73,9 @@ func TestTopicThatCannotBeSweptHoldsUpNoOther(t *testing.T) {
 			for range watcher.Watch(ctx, "alien") {
 			}
 		}()
-		watcher.sweeps.tend("alien", 0, 0, false)
+		watcher.sweeps.tend("alien", 0, 0, leaseUnknown)
 		for range 2*int(r.config.TTL/r.config.Freq) + 4 {
-			watcher.sweeps.tend("alien", 0, 0, false)
+			watcher.sweeps.tend("alien", 0, 0, leaseUnknown)
 			r.pass(r.config.Freq)
 		}
 		if got := shown(w.last()); got != "" {

@@ -45,6 +45,9 @@ var pruneLua string
 //go:embed lua/glance.lua
 var glanceLua string
 
+//go:embed lua/giveup.lua
+var giveUpLua string
+
 //go:embed lua/now.lua
 var nowLua string
 

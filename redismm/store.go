@@ -30,6 +30,7 @@ type Store struct {
 	patience  time.Duration
 	sweeps    *sweeper
 	strangers *strangers
+	names     names
 	counts    counts
 
 	going sync.WaitGroup // the followers
@@ -130,7 +131,7 @@ type batch struct {
 	topic  string
 	at     []int // of the claims, in what the caller gave
 	claims []*core.Claim
-	swept  bool // its touch saw that somebody sweeps the topic
+	lease  lease // as its touch saw it
 }
 
 // batches groups claims by topic and apart, in the order given, and cuts the groups to size. Claims for

@@ -27,6 +27,8 @@ type sweeper struct {
 	end   context.CancelFunc
 	going sync.WaitGroup
 
+	now chan struct{} // holds a token when a topic is seen that nobody sweeps
+
 	mu     sync.Mutex
 	topics map[string]tended
 	runs   bool
@@ -38,12 +40,22 @@ type tended struct {
 	others bool
 	share  float64 // of attempts at the lease that this process makes
 	last   time.Time
-	swept  bool // somebody has the lease, as the last beat saw
+	lease  lease // as the last beat or poll saw it
+	leased time.Time
 }
+
+// lease says whether somebody sweeps a topic.
+type lease uint8
+
+const (
+	leaseUnknown lease = iota // it was not asked
+	leaseFree
+	leaseTaken
+)
 
 func newSweeper(s *Store) *sweeper {
 	ctx, end := context.WithCancel(context.Background())
-	return &sweeper{store: s, id: rand.Text(), ctx: ctx, end: end, topics: make(map[string]tended)}
+	return &sweeper{store: s, id: rand.Text(), ctx: ctx, end: end, topics: make(map[string]tended), now: make(chan struct{}, 1)}
 }
 
 // contenders is how many attempts at the lease of a topic all its registrants make in a period, however
@@ -54,10 +66,9 @@ const contenders = 3
 // those who died too.
 const impatience = 8
 
-// tend notes that this process beats mine of the topic's n members, and whether it saw that somebody sweeps
-// it. A topic in which it beats all needs no sweep; one that it watches has mine 0.
-func (w *sweeper) tend(topic string, mine, n int, swept bool) {
-	t := tended{mine: mine, others: mine < n || mine == 0, share: 1, last: time.Now(), swept: swept}
+// tend notes that this process beats mine of the topic's n members, and and how it saw the lease. A topic in which it beats all needs no sweep; one that it watches has mine 0.
+func (w *sweeper) tend(topic string, mine, n int, l lease) {
+	t := tended{mine: mine, others: mine < n || mine == 0, share: 1, last: time.Now(), lease: l}
 	if mine > 0 && n > 0 {
 		t.share = min(1, contenders*float64(mine)/float64(n))
 	}
@@ -68,13 +79,20 @@ func (w *sweeper) tend(topic string, mine, n int, swept bool) {
 	}
 	if old, ok := w.topics[topic]; ok && mine == 0 && old.mine > 0 && t.last.Sub(old.last) < 2*w.store.config.Freq {
 		return // it registers there as well
-	} else if ok && mine > 0 && !swept && !old.swept && old.mine > 0 {
+	} else if ok && mine > 0 && l == leaseFree && old.lease == leaseFree && old.mine > 0 {
 		t.share = max(t.share, min(1, old.share))
 	}
+	t.leased = w.topics[topic].leased
 	w.topics[topic] = t
 	if !w.runs {
 		w.runs = true
 		w.going.Go(w.run)
+	}
+	if t.others && l == leaseFree {
+		select {
+		case w.now <- struct{}{}:
+		default:
+		}
 	}
 }
 
@@ -103,7 +121,6 @@ func (w *sweeper) due() []string {
 			due = append(due, name)
 		}
 	}
-	slices.Sort(due)
 	return due
 }
 
@@ -112,7 +129,10 @@ func (w *sweeper) tries(topic string) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	t := w.topics[topic]
-	if t.swept {
+	if time.Since(t.leased) < w.leaseTTL() { // and what it saw was its own
+		return true
+	}
+	if t.lease == leaseTaken {
 		return false
 	}
 	tries := mathrand.Float64() < t.share
@@ -125,21 +145,54 @@ func (w *sweeper) run() {
 	freq := w.store.config.Freq
 	all := make(map[*redis.Client]*sweeping)
 	defer func() {
+		w.giveUp(all)
 		for _, s := range all {
 			s.conn.Close()
 		}
 	}()
 	for {
-		timer := time.NewTimer(freq - mathrand.N(freq/10))
-		select {
-		case <-timer.C:
-		case <-w.ctx.Done():
-			timer.Stop()
+		if !w.rest(freq - mathrand.N(freq/10)) {
 			return
 		}
 		ctx, cancel := context.WithTimeout(w.ctx, freq)
 		w.rounds(ctx, all)
 		cancel()
+	}
+}
+
+// rest waits for d, or for half an interval where a topic is seen that nobody sweeps, and says whether the
+// sweeper is still on.
+func (w *sweeper) rest(d time.Duration) bool {
+	timer, least := time.NewTimer(d), time.NewTimer(w.store.config.Freq/2)
+	defer timer.Stop()
+	defer least.Stop()
+	var now chan struct{}
+	for {
+		select {
+		case <-least.C:
+			now = w.now
+		case <-now:
+			return w.ctx.Err() == nil
+		case <-timer.C:
+			return w.ctx.Err() == nil
+		case <-w.ctx.Done():
+			return false
+		}
+	}
+}
+
+// giveUp lets others sweep at once what this process swept, as far as can be said in a moment.
+func (w *sweeper) giveUp(all map[*redis.Client]*sweeping) {
+	ctx, cancel := context.WithTimeout(context.Background(), graceful/2)
+	defer cancel()
+	for _, s := range all {
+		pipe := s.conn.Pipeline()
+		for topic := range s.memories {
+			pipe.Eval(ctx, giveUpLua, []string{w.store.keys.sweeper(topic)}, w.id)
+		}
+		if pipe.Len() > 0 {
+			pipe.Exec(ctx)
+		}
 	}
 }
 
@@ -181,11 +234,11 @@ func (w *sweeper) rounds(ctx context.Context, all map[*redis.Client]*sweeping) {
 
 // round sweeps every topic of those due whose lease this process has, or gets.
 func (w *sweeper) round(ctx context.Context, conn *redis.Conn, due []string, memories map[string]*memory) error {
-	for topic := range memories {
-		if !slices.Contains(due, topic) {
-			delete(memories, topic)
-		}
-	}
+	slices.Sort(due)
+	maps.DeleteFunc(memories, func(topic string, _ *memory) bool {
+		_, is := slices.BinarySearch(due, topic)
+		return !is
+	})
 	from := mathrand.IntN(len(due)) // another each time, since a round may not come to the last
 	due = slices.Concat(due[from:], due[:from])
 	for _, topic := range due {
@@ -215,16 +268,29 @@ func (w *sweeper) lease(ctx context.Context, conn *redis.Conn, topic string, had
 	if !had && !w.tries(topic) {
 		return false, nil
 	}
-	key, ttl := w.store.keys.sweeper(topic), 2*w.store.config.Freq
+	key := w.store.keys.sweeper(topic)
 	holder, err := conn.Get(ctx, key).Result()
+	mine := err == nil && holder == w.id
 	switch {
 	case err == redis.Nil:
-		return conn.SetNX(ctx, key, w.id, ttl).Result()
-	case err == nil && holder == w.id:
-		return true, conn.PExpire(ctx, key, ttl).Err()
+		mine, err = conn.SetNX(ctx, key, w.id, w.leaseTTL()).Result()
+	case mine:
+		err = conn.PExpire(ctx, key, w.leaseTTL()).Err()
 	}
-	return false, err
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if t, tended := w.topics[topic]; tended {
+		t.leased = time.Time{}
+		if mine && err == nil {
+			t.leased = time.Now()
+		}
+		w.topics[topic] = t
+	}
+	return mine, err
 }
+
+// leaseTTL leaves a round that takes long the lease, and others no longer without than they must be.
+func (w *sweeper) leaseTTL() time.Duration { return 2 * w.store.config.Freq }
 
 // memory is what a sweeper remembers of a topic. Times are Redis's, in microseconds.
 type memory struct {

@@ -381,7 +381,11 @@ func (f *follower) poll() {
 		f.passed = now
 		f.check()
 	}
-	f.store.sweeps.tend(f.topic, 0, 0, f.glanced != nil && f.glanced.swept)
+	l := leaseUnknown
+	if f.glanced != nil {
+		l = f.glanced.lease
+	}
+	f.store.sweeps.tend(f.topic, 0, 0, l)
 }
 
 // pass reads, and counts an interval for those who are held.

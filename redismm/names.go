@@ -1,0 +1,49 @@
+package redismm
+
+import (
+	"math/rand/v2"
+	"strconv"
+	"sync"
+	"time"
+)
+
+// names are the topics that this process tells for listings, and when each is due again.
+type names struct {
+	every time.Duration // at least a topic is told by each who beats in it; 0: with every upsert
+
+	mu   sync.Mutex
+	next map[string]time.Time
+}
+
+const (
+	nameEvery = time.Minute
+	// first is how many steps of a topic's epoch are told each time: after them somebody has.
+	first = 8
+	// mostNames bounds what is remembered.
+	mostNames = 10_000
+)
+
+// due says whether a topic is to be told now, at a sequence number of its version.
+func (n *names) due(topic, seq string) bool {
+	if n.every == 0 {
+		return true
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.next == nil || len(n.next) >= mostNames {
+		n.next = make(map[string]time.Time)
+	}
+	now := time.Now()
+	next, known := n.next[topic]
+	if step, _ := strconv.Atoi(seq); step > first {
+		if !known {
+			n.next[topic] = now.Add(rand.N(n.every))
+			return false
+		}
+		if now.Before(next) {
+			return false
+		}
+	}
+	n.next[topic] = now.Add(n.every)
+	return true
+}

@@ -137,10 +137,11 @@ type Version struct {
 	Seq    uint64 `json:"seq,omitempty"`
 }
 
-// View is what is known of a topic at one time. It is immutable; its members are in the order of their hosts.
+// View is what is known of a topic at one time. It is immutable, and so are its members, which are in the order
+// of their hosts; a member that has not changed is the same in the next view.
 type View struct {
 	Topic   string
-	Members []Member
+	Members []*Member
 	Version Version
 	// AsOf is when the registry last confirmed the view before it was shown, by this process's clock. A view
 	// that is confirmed again is not shown again.
@@ -164,10 +165,9 @@ func (v *View) Err() error {
 
 // Pickable returns the members among which a lookup picks: those Up and not held; if there are none, those
 // Up; if none, those Draining; if none, those Failing. Every front uses this one rule.
-func Pickable(members []Member) []*Member {
-	var ranks [4][]*Member
-	for i := range members {
-		m := &members[i]
+func Pickable(members []*Member) []*Member {
+	ranks := [4][]*Member{make([]*Member, 0, len(members))}
+	for _, m := range members {
 		rank := 3
 		switch {
 		case m.State == Up && !m.Held:

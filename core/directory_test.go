@@ -68,7 +68,7 @@ func TestRegistrationsThatCannotBeKeptAreRefused(t *testing.T) {
 }
 
 func TestAViewSaysWhyItShowsNobody(t *testing.T) {
-	one := []core.Member{{}}
+	one := []*core.Member{{}}
 	known := core.Version{Epoch: "e", Seq: 1}
 	for _, c := range []struct {
 		view core.View
@@ -133,9 +133,9 @@ func TestTheBestMembersArePicked(t *testing.T) {
 		"FfF":    "012",
 		"f":      "0",
 	} {
-		var ms []core.Member
+		var ms []*core.Member
 		for _, c := range members {
-			m := core.Member{Held: c >= 'a'}
+			m := &core.Member{Held: c >= 'a'}
 			switch c {
 			case 'D', 'd':
 				m.State = core.Draining
@@ -147,7 +147,7 @@ func TestTheBestMembersArePicked(t *testing.T) {
 		got := ""
 		for _, m := range core.Pickable(ms) {
 			for i := range ms {
-				if m == &ms[i] {
+				if m == ms[i] {
 					got += fmt.Sprint(i)
 				}
 			}

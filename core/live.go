@@ -37,8 +37,9 @@ type Live struct {
 // followed is one topic: the views for those who watch, and the newest of them made ready for lookups.
 type followed struct {
 	feed    Feed
-	now     atomic.Pointer[prepared]
-	asked   atomic.Bool // since letGo last looked
+	now     atomic.Pointer[prepared] // nil before the first lookup
+	laying  sync.Mutex               // while a view is laid out
+	asked   atomic.Bool              // since letGo last looked
 	end     context.CancelFunc
 	readers int
 	idle    time.Duration
@@ -166,8 +167,8 @@ func (l *Live) WaitFor(ctx context.Context, topic string, n int) (*View, error) 
 	up := 0
 	for v := range l.Watch(ctx, topic) {
 		up = 0
-		for i := range v.Members {
-			if m := &v.Members[i]; m.State == Up && !m.Held {
+		for _, m := range v.Members {
+			if m.State == Up && !m.Held {
 				up++
 			}
 		}
@@ -197,7 +198,7 @@ func (l *Live) lookup(ctx context.Context, topic string) (*prepared, error) {
 	for range t.feed.Views(ctx) {
 		break
 	}
-	if p := t.now.Load(); p != nil {
+	if p := t.ready(l.policy); p != nil {
 		return p, nil
 	}
 	return nil, fmt.Errorf("%w: topic %q: %w", ErrUnavailable, topic, context.Cause(ctx))
@@ -323,22 +324,43 @@ func (l *Live) letGo() {
 
 // patience is how long a topic is followed though nobody asks for it.
 func (t *followed) patience() time.Duration {
-	if p := t.now.Load(); p != nil && errors.Is(p.none, ErrUnknownTopic) {
+	if v, _ := t.feed.Last(); v != nil && errors.Is(v.Err(), ErrUnknownTopic) {
 		return idleUnknown
 	}
 	return idleKnown
 }
 
-// show makes v the newest view. A view that shows the same members to pick from keeps its pick, so that a
-// round robin goes on where it was; a host that only has a new instance is the same.
+// show makes v the newest view. It is laid out for lookups before anybody sees it, unless nobody has looked
+// the topic up yet.
 func (t *followed) show(v *View, policy Policy) {
+	t.laying.Lock()
+	defer t.laying.Unlock()
+	if t.now.Load() != nil {
+		t.lay(v, policy)
+	}
+	t.feed.Set(v)
+}
+
+// ready returns the newest view laid out, if there is one.
+func (t *followed) ready(policy Policy) *prepared {
+	t.laying.Lock()
+	defer t.laying.Unlock()
+	if v, _ := t.feed.Last(); v != nil && t.now.Load() == nil {
+		t.lay(v, policy)
+	}
+	return t.now.Load()
+}
+
+// lay makes a view ready for lookups. The caller holds laying. A view that shows the same members to pick from
+// as the one before keeps its pick, so that a round robin goes on where it was; a host that only has a new
+// instance is the same.
+func (t *followed) lay(v *View, policy Policy) {
 	old := t.now.Load()
 	p := prepare(v, policy, old)
 	if old != nil && old.indexed.Load() { // then somebody will ask this one
 		p.index()
 	}
 	t.now.Store(p)
-	t.feed.Set(v)
 }
 
 func samePlaces(a, b []Route) bool {
@@ -362,15 +384,15 @@ func prepare(v *View, policy Policy, old *prepared) *prepared {
 	if old != nil {
 		before = old.all
 	}
-	for i := range v.Members {
-		m := &v.Members[i]
+	for i, m := range v.Members {
 		for len(before) > 0 && before[0].Host < m.Host { // both are in order
 			before = before[1:]
 		}
+		p.all[i] = Route{Host: m.Host, Member: m}
 		if len(before) > 0 && before[0].Host == m.Host {
-			p.all[i] = Route{before[0].Key, m.Host, m}
+			p.all[i].Key = before[0].Key
 		} else {
-			p.all[i] = Route{DirectKey(m.Topic, m.Host), m.Host, m}
+			p.all[i].Key = DirectKey(m.Topic, m.Host)
 		}
 	}
 	among := Pickable(v.Members)

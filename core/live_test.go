@@ -39,7 +39,7 @@ func (s *source) Watch(ctx context.Context, _ string) iter.Seq[*core.View] {
 func view(hosts ...string) *core.View {
 	v := &core.View{Topic: "compute", Version: core.Version{Epoch: "e", Seq: 1}}
 	for _, h := range hosts {
-		v.Members = append(v.Members, core.Member{Registration: core.Registration{Topic: "compute", Host: h}})
+		v.Members = append(v.Members, &core.Member{Registration: core.Registration{Topic: "compute", Host: h}})
 	}
 	return v
 }
@@ -258,7 +258,7 @@ func TestHeldAndDrainingMembersAreListedButNotPicked(t *testing.T) {
 	if routes, err := l.FanoutExchange(t.Context(), "fanout~compute"); err != nil || hosts(routes) != "[a b c]" {
 		t.Errorf("%v, %v", routes, err)
 	}
-	if routes, err := l.DirectExchange(t.Context(), "compute.b"); err != nil || routes[0].Member != &v.Members[1] {
+	if routes, err := l.DirectExchange(t.Context(), "compute.b"); err != nil || routes[0].Member != v.Members[1] {
 		t.Errorf("%v, %v", routes, err)
 	}
 }
@@ -314,11 +314,11 @@ func TestAPolicyIsAskedAgainWhenAnythingItMayReadChanges(t *testing.T) {
 					t.Fatal(err)
 				}
 				v := view("node1")
-				change(&v.Members[0])
+				change(v.Members[0])
 				s.Set(v)
 				synctest.Wait()
 				routes, err := l.TopicExchange(t.Context(), "compute")
-				if err != nil || routes[0].Member != &v.Members[0] || picked[0] != &v.Members[0] {
+				if err != nil || routes[0].Member != v.Members[0] || picked[0] != v.Members[0] {
 					t.Errorf("%+v was picked from %+v, %v", routes, picked, err)
 				}
 			})
@@ -398,7 +398,7 @@ func (m *manyTopics) view(topic string) *core.View {
 	v := &core.View{Topic: topic}
 	if !strings.HasPrefix(topic, "mis") {
 		v.Version.Epoch = "e"
-		v.Members = []core.Member{{Registration: core.Registration{Topic: topic, Host: "node1"}}}
+		v.Members = []*core.Member{{Registration: core.Registration{Topic: topic, Host: "node1"}}}
 	}
 	return v
 }

@@ -77,7 +77,7 @@ func (c *Crew) follow(h *core.HeartbeatMatchMaker, w Watching) {
 }
 
 // among returns where the hosts with a prefix begin and end: views are in the order of hosts.
-func among(members []core.Member, prefix string) (from, to int) {
+func among(members []*core.Member, prefix string) (from, to int) {
 	if prefix == "" {
 		return 0, 0
 	}

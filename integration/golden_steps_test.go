@@ -109,7 +109,7 @@ func (s *stage) dump() any {
 			s.t.Errorf("dump: members of %s: %v", p.topic, err)
 			continue
 		}
-		listed := slices.ContainsFunc(members.Members, func(m core.Member) bool { return m.Host == p.host })
+		listed := slices.ContainsFunc(members.Members, func(m *core.Member) bool { return m.Host == p.host })
 		if listed != alive {
 			s.t.Errorf("dump: %s is alive: %v, and a member: %v", p, alive, listed)
 		}

@@ -33,7 +33,7 @@ func TestOddNamesAreExact(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !slices.ContainsFunc(v.Members, func(m core.Member) bool { return m.Host == kept.Member.Host }) {
+		if !slices.ContainsFunc(v.Members, func(m *core.Member) bool { return m.Host == kept.Member.Host }) {
 			t.Errorf("topic %q does not list %q", kept.Member.Topic, kept.Member.Host)
 		}
 		if len(v.Members) > 3 {

@@ -77,7 +77,7 @@ func TestALeaveThatNobodyHeardIsSeenByTheNextPollAndHoldsNobody(t *testing.T) {
 			r.Errorf("seen after %s, want an interval at most", took)
 		}
 		for _, v := range w.all() {
-			if slices.ContainsFunc(v.Members, func(m core.Member) bool { return m.Held }) {
+			if slices.ContainsFunc(v.Members, func(m *core.Member) bool { return m.Held }) {
 				r.Errorf("who left was held; %s", w.story())
 			}
 		}

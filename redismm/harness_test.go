@@ -469,7 +469,7 @@ func (w *sights) alwaysShowed(hosts ...string) {
 	for _, h := range hosts {
 		was := false
 		for _, v := range w.all() {
-			is := slices.ContainsFunc(v.Members, func(m core.Member) bool { return m.Host == h })
+			is := slices.ContainsFunc(v.Members, func(m *core.Member) bool { return m.Host == h })
 			if was && !is {
 				w.Fatalf("%s was not always shown; %s", h, w.story())
 			}
@@ -482,7 +482,7 @@ func (w *sights) alwaysShowed(hosts ...string) {
 func (w *sights) neverShowed(instance string) {
 	w.Helper()
 	for _, v := range w.all() {
-		if slices.ContainsFunc(v.Members, func(m core.Member) bool { return m.Instance == instance }) {
+		if slices.ContainsFunc(v.Members, func(m *core.Member) bool { return m.Instance == instance }) {
 			w.Fatalf("instance %s was shown; %s", instance, w.story())
 		}
 	}

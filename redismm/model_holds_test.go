@@ -127,7 +127,7 @@ func (m *machine) reads(topic string, p *plain) {
 			m.Fatalf("a topic that lost a part answers %v, %v and %v, want ErrUnavailable", err, fan, pick)
 		}
 	} else {
-		m.same("members", fmt.Sprint(view.Members), fmt.Sprint(want.members(topic)))
+		m.same("members", spelt(view.Members), spelt(want.members(topic)))
 		m.same("version", view.Version, want.version.core())
 		m.same("fanout and pick", []error{knownError(fan), knownError(pick)}, []error{knownError(view.Err()), knownError(view.Err())})
 	}
@@ -190,4 +190,13 @@ func (m *machine) lists() {
 	if err != nil || strings.Join(got, " ") != strings.Join(want, " ") {
 		m.Fatalf("topics %v, %v, want %v", got, err, want)
 	}
+}
+
+// spelt spells members, each whole.
+func spelt(ms []*core.Member) string {
+	var all strings.Builder
+	for _, m := range ms {
+		fmt.Fprintln(&all, *m)
+	}
+	return all.String()
 }

@@ -54,7 +54,7 @@ func TestTenMinutesWithoutRedisAreSurvived(t *testing.T) {
 		r.listed(hosts...)
 		for _, w := range watchers {
 			if v := w.last(); v.Stale != nil || len(v.Members) != len(everybody) ||
-				slices.ContainsFunc(v.Members, func(m core.Member) bool { return m.Held != (m.Host == "node20") }) {
+				slices.ContainsFunc(v.Members, func(m *core.Member) bool { return m.Held != (m.Host == "node20") }) {
 				r.Errorf("an interval after Redis is back %q is shown, stale %v, want all, and held only who died meanwhile", shown(v), v.Stale)
 			}
 		}

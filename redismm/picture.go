@@ -43,7 +43,8 @@ type seen struct {
 	// suspect: a sweeper announced the absence, and it was not seen alive since. Of any other, a sweeper that
 	// finds it expired has missed that it was back between two sweeps.
 	suspect bool
-	under   *seen // while held: an older registration that came to the place, and follows it
+	under   *seen        // while held: an older registration that came to the place, and follows it
+	shown   *core.Member // as the last view shows it
 }
 
 func newPicture(topic string, ttl time.Duration) *picture {
@@ -263,14 +264,18 @@ func (p *picture) view(asOf time.Time, since time.Duration) *core.View {
 	if len(p.members) == 0 {
 		return v
 	}
-	v.Members = make([]core.Member, len(p.order))
+	v.Members = make([]*core.Member, len(p.order))
 	for i, s := range p.order {
-		m := &v.Members[i]
-		*m = s.member
-		m.Held = s.held
-		if len(p.drains) > 0 && m.State == core.Up && drainLeft(p.drains[m.Host], p.time+since.Microseconds()) > 0 {
-			m.State = core.Draining
+		state := s.member.State
+		if len(p.drains) > 0 && state == core.Up && drainLeft(p.drains[s.member.Host], p.time+since.Microseconds()) > 0 {
+			state = core.Draining
 		}
+		if s.shown == nil || s.shown.Held != s.held || s.shown.State != state {
+			m := s.member
+			m.Held, m.State = s.held, state
+			s.shown = &m
+		}
+		v.Members[i] = s.shown
 	}
 	return v
 }

@@ -190,16 +190,16 @@ func drainLeft(drain string, now int64) time.Duration {
 }
 
 // members returns who of the set lives, in order of the hosts.
-func (s *snapshot) members(topic string) []core.Member {
+func (s *snapshot) members(topic string) []*core.Member {
 	hosts := slices.Sorted(slices.Values(s.hosts))
-	found := make([]core.Member, 0, len(hosts))
+	found := make([]*core.Member, 0, len(hosts))
 	for _, h := range hosts {
 		if v := s.values[h]; v.kind == live {
 			m := v.member(topic, h)
 			if m.State == core.Up && s.drained(h) > 0 {
 				m.State = core.Draining
 			}
-			found = append(found, m)
+			found = append(found, &m)
 		}
 	}
 	return found
@@ -241,8 +241,8 @@ func (s *Store) FanoutExchange(ctx context.Context, key string) ([]core.Route, e
 		return nil, err
 	}
 	routes := make([]core.Route, len(view.Members))
-	for i := range view.Members {
-		routes[i] = route(&view.Members[i])
+	for i, m := range view.Members {
+		routes[i] = route(m)
 	}
 	return routes, view.Err()
 }

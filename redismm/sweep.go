@@ -27,7 +27,7 @@ type sweeper struct {
 	end   context.CancelFunc
 	going sync.WaitGroup
 
-	now chan struct{} // holds a token when a topic is seen that nobody sweeps
+	now chan struct{} // holds a token when a topic is watched that nobody sweeps
 
 	mu     sync.Mutex
 	topics map[string]tended
@@ -88,7 +88,7 @@ func (w *sweeper) tend(topic string, mine, n int, l lease) {
 		w.runs = true
 		w.going.Go(w.run)
 	}
-	if t.others && l == leaseFree {
+	if mine == 0 && l == leaseFree { // registrants are too many to try at once
 		select {
 		case w.now <- struct{}{}:
 		default:
@@ -160,7 +160,7 @@ func (w *sweeper) run() {
 	}
 }
 
-// rest waits for d, or for half an interval where a topic is seen that nobody sweeps, and says whether the
+// rest waits for d, or for half an interval where a topic is watched that nobody sweeps, and says whether the
 // sweeper is still on.
 func (w *sweeper) rest(d time.Duration) bool {
 	timer, least := time.NewTimer(d), time.NewTimer(w.store.config.Freq/2)

@@ -29,7 +29,7 @@ func TestDeadHostWithLostIndexLeavesViews(t *testing.T) {
 // sawHeld fails the test unless a view showed a host as held.
 func (w *sights) sawHeld(host string) {
 	w.Helper()
-	held := func(m core.Member) bool { return m.Host == host && m.Held }
+	held := func(m *core.Member) bool { return m.Host == host && m.Held }
 	if !slices.ContainsFunc(w.all(), func(v *core.View) bool { return slices.ContainsFunc(v.Members, held) }) {
 		w.Errorf("%s was never held; %s", host, w.story())
 	}
@@ -158,7 +158,7 @@ func TestThreeLeavesAreSeenAtOnce(t *testing.T) {
 			r.Errorf("seen after %s, want at most %s", d, 2*gather)
 		}
 		for _, v := range w.all() {
-			if slices.ContainsFunc(v.Members, func(m core.Member) bool { return m.Held }) {
+			if slices.ContainsFunc(v.Members, func(m *core.Member) bool { return m.Held }) {
 				r.Errorf("who left was held; %s", w.story())
 			}
 		}
@@ -355,6 +355,24 @@ func TestALabelNamedStateDoesNotKeepAHostFromBeingPicked(t *testing.T) {
 		}
 		if len(picked) != 2 {
 			r.Errorf("picked are %v, want both", picked)
+		}
+	})
+}
+
+func TestAMemberThatHasNotChangedIsTheSameInTheNextView(t *testing.T) {
+	onMiniredis(t, func(r *registry) {
+		p := r.process(r.wire, "node1", "node2")
+		w := r.watch(r.store())
+		before := w.shows("node1 node2")
+		if err := p.Drain(r.Context(), compute, "node2"); err != nil {
+			r.Fatal(err)
+		}
+		after := w.shows("node1 node2!")
+		if before.Members[0] != after.Members[0] {
+			r.Error("node1 is another member, and has not changed")
+		}
+		if before.Members[1] == after.Members[1] || before.Members[1].State != core.Up {
+			r.Error("node2 changed in a view that had been shown")
 		}
 	})
 }

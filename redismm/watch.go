@@ -271,7 +271,7 @@ func same(a, b *core.View) bool {
 		return false
 	}
 	for i := range a.Members {
-		x, y := &a.Members[i], &b.Members[i]
+		x, y := a.Members[i], b.Members[i]
 		if x.Host != y.Host || x.Instance != y.Instance || x.Held != y.Held || x.State != y.State {
 			return false
 		}

@@ -23,7 +23,7 @@ type table struct {
 
 // hosts is a topic's list with everything a lookup needs laid out beforehand.
 type hosts struct {
-	members []core.Member // each host once, in their order
+	members []*core.Member // each host once, in their order
 	version core.Version
 	next    []core.Route // in the list's order
 	all     []core.Route // the same with the direct keys of a fanout
@@ -50,7 +50,7 @@ func lay(ls lists, before *table) *table {
 
 func layHosts(topic string, list []core.Registration) *hosts {
 	h := &hosts{
-		members: make([]core.Member, len(list)),
+		members: make([]*core.Member, len(list)),
 		version: core.Version{Epoch: "ring", Change: digest(list)},
 		next:    make([]core.Route, len(list)),
 		all:     make([]core.Route, len(list)),
@@ -59,15 +59,15 @@ func layHosts(topic string, list []core.Registration) *hosts {
 	}
 	for i, r := range list {
 		r.Topic, r.Labels = topic, maps.Clone(r.Labels)
-		h.members[i].Registration = r
+		h.members[i] = &core.Member{Registration: r}
 	}
-	slices.SortFunc(h.members, func(a, b core.Member) int { return cmp.Compare(a.Host, b.Host) })
-	h.members = slices.CompactFunc(h.members, func(a, b core.Member) bool { return a.Host == b.Host })
+	slices.SortFunc(h.members, func(a, b *core.Member) int { return cmp.Compare(a.Host, b.Host) })
+	h.members = slices.CompactFunc(h.members, func(a, b *core.Member) bool { return a.Host == b.Host })
 	for i, r := range list {
-		at, _ := slices.BinarySearchFunc(h.members, r.Host, func(m core.Member, host string) int {
+		at, _ := slices.BinarySearchFunc(h.members, r.Host, func(m *core.Member, host string) int {
 			return cmp.Compare(m.Host, host)
 		})
-		m, key := &h.members[at], core.DirectKey(topic, r.Host)
+		m, key := h.members[at], core.DirectKey(topic, r.Host)
 		h.next[i] = core.Route{Key: key, Host: m.Host, Member: m}
 		h.all[i] = core.Route{Key: core.FanoutPrefix + key, Host: m.Host, Member: m}
 		h.byHost[r.Host] = i

@@ -155,13 +155,13 @@ func (a *app) lsHosts(ctx context.Context, from listing, topic string) error {
 		return err
 	}
 	ttl, expires := from.(expiring)
-	hosts, err := each(view.Members, func(m core.Member) (listed, error) {
+	hosts, err := each(view.Members, func(m *core.Member) (listed, error) {
 		if !expires {
-			return listed{Member: m}, nil
+			return listed{Member: *m}, nil
 		}
 		left, err := ttl.Remaining(ctx, m.Topic, m.Host)
 		s := seconds(left)
-		return listed{m, &s}, err
+		return listed{*m, &s}, err
 	})
 	if err != nil {
 		return err

@@ -183,10 +183,10 @@ func changes(old, v *core.View) []change {
 	}
 	was := make(map[string]*core.Member, len(old.Members))
 	for i := range old.Members {
-		was[old.Members[i].Host] = &old.Members[i]
+		was[old.Members[i].Host] = old.Members[i]
 	}
 	for i := range v.Members {
-		m := &v.Members[i]
+		m := v.Members[i]
 		before := was[m.Host]
 		delete(was, m.Host)
 		switch {
@@ -201,7 +201,7 @@ func changes(old, v *core.View) []change {
 		}
 	}
 	for i := range old.Members {
-		if m := &old.Members[i]; was[m.Host] != nil {
+		if m := old.Members[i]; was[m.Host] != nil {
 			add("left", m, nil)
 		}
 	}

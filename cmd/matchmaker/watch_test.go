@@ -41,10 +41,10 @@ func TestWatchPrintsEachChange(t *testing.T) {
 
 func TestEachDifferenceBetweenViewsIsAChange(t *testing.T) {
 	t.Parallel()
-	view := func(ms ...core.Member) *core.View { return &core.View{Topic: "a", Members: ms} }
-	host := func(name string, change func(*core.Member)) core.Member {
-		m := core.Member{Registration: core.Registration{Topic: "a", Host: name}, Instance: "1"}
-		change(&m)
+	view := func(ms ...*core.Member) *core.View { return &core.View{Topic: "a", Members: ms} }
+	host := func(name string, change func(*core.Member)) *core.Member {
+		m := &core.Member{Registration: core.Registration{Topic: "a", Host: name}, Instance: "1"}
+		change(m)
 		return m
 	}
 	as := func(*core.Member) {}

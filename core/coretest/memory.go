@@ -178,7 +178,8 @@ func (m *Memory) Members(ctx context.Context, topic string) (*core.View, error) 
 	v := &core.View{Topic: topic, Version: r.version, AsOf: now}
 	for _, host := range slices.Sorted(maps.Keys(r.slots)) {
 		if s := r.live(host, now); s != nil {
-			v.Members = append(v.Members, s.Member)
+			m := s.Member
+			v.Members = append(v.Members, &m)
 		}
 	}
 	return v, nil

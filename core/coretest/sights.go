@@ -63,7 +63,8 @@ func (m *Memory) refresh(r *room) {
 	next := r.look(now)
 	v.Version = r.version
 	for _, host := range slices.Sorted(maps.Keys(r.seen)) {
-		v.Members = append(v.Members, r.seen[host].Member)
+		m := r.seen[host].Member
+		v.Members = append(v.Members, &m)
 	}
 	if old == nil || old.Stale != nil || old.Version != v.Version || !reflect.DeepEqual(old.Members, v.Members) {
 		r.feed.Set(&v)

@@ -21,7 +21,7 @@ func whole(topic, host string) *core.Claim {
 }
 
 // same checks that a member says what its claim does.
-func (p *process) same(m core.Member, c *core.Claim) {
+func (p *process) same(m *core.Member, c *core.Claim) {
 	p.Helper()
 	if m.Topic != c.Topic || m.Host != c.Host || m.Addr != c.Addr || m.Zone != c.Zone || m.Weight != c.Weight ||
 		!maps.Equal(m.Labels, c.Labels) || m.State != c.State || m.Instance != c.Instance || m.Held {

@@ -127,7 +127,7 @@ func (r *Recorder) Seen(process string, v *core.View) {
 	now := make(map[string]Sight, len(v.Members))
 	var changes []Sight
 	for i := range v.Members {
-		m := &v.Members[i]
+		m := v.Members[i]
 		s := Sight{m.Host, m.Instance, m.State, m.Held}
 		now[m.Host] = s
 		if old[m.Host] != s {
@@ -174,7 +174,7 @@ func (r *Recorder) Read(process, topic string, asked time.Time, v *core.View, er
 	if err == nil {
 		e.Answer = answer(v.Err())
 		for i := range v.Members {
-			m := &v.Members[i]
+			m := v.Members[i]
 			e.Changes = append(e.Changes, Sight{m.Host, m.Instance, m.State, m.Held})
 		}
 	}

@@ -67,16 +67,16 @@ type shows struct {
 func (w shows) Watch(context.Context, string) iter.Seq[*core.View] { return slices.Values(w.views) }
 
 func TestRecorderNotesWhatDiffers(t *testing.T) {
-	member := func(host string, held bool) core.Member {
-		return core.Member{Registration: core.Registration{Topic: "t", Host: host}, Instance: "1", Held: held}
+	member := func(host string, held bool) *core.Member {
+		return &core.Member{Registration: core.Registration{Topic: "t", Host: host}, Instance: "1", Held: held}
 	}
 	events := inBubble(t, func(r *Recorder) {
 		r.Watch(t.Context(), "w", shows{views: []*core.View{
 			{Topic: "t"},
-			{Topic: "t", Members: []core.Member{member("a", false), member("b", false)}},
-			{Topic: "t", Members: []core.Member{member("a", false), member("b", true)}},
-			{Topic: "t", Members: []core.Member{member("a", false), member("b", true)}, Stale: core.ErrUnavailable},
-			{Topic: "t", Members: []core.Member{member("a", false)}},
+			{Topic: "t", Members: []*core.Member{member("a", false), member("b", false)}},
+			{Topic: "t", Members: []*core.Member{member("a", false), member("b", true)}},
+			{Topic: "t", Members: []*core.Member{member("a", false), member("b", true)}, Stale: core.ErrUnavailable},
+			{Topic: "t", Members: []*core.Member{member("a", false)}},
 		}}, "t")
 	})
 	var got []string

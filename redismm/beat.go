@@ -79,10 +79,9 @@ func (s *Store) beat(ctx context.Context, ttl time.Duration, claims []*core.Clai
 			out[at[i]] = core.Kept
 		}
 	})
-	rest, err := s.upsert(ctx, ttl, rest, out, at, &failed)
-	if len(rest) > 0 { // once more
-		if rest, err = s.upsert(ctx, ttl, rest, out, at, &failed); len(rest) > 0 {
-			failed = err
+	if rest, _ = s.upsert(ctx, ttl, rest, out, at, &failed); len(rest) > 0 { // once more
+		if _, why := s.upsert(ctx, ttl, rest, out, at, &failed); why != nil {
+			failed = why
 		}
 	}
 	s.tend(bs)

@@ -119,8 +119,8 @@ func (b *batch) touchable(now time.Time) *version {
 }
 
 // hear notes the time of the topic's server.
-func (b *batch) hear(microseconds string) {
-	now := readClock(microseconds)
+func (b *batch) hear(microseconds string, at time.Time) {
+	now := readClock(microseconds, at)
 	for _, c := range b.claims {
 		noteOf(c).clock = now
 	}
@@ -201,7 +201,7 @@ func (s *Store) upsert(ctx context.Context, ttl time.Duration, bs []*batch, out 
 			}
 			continue
 		}
-		b.hear(words[0])
+		b.hear(words[0], calls[i].at)
 		if words[1] == late {
 			b.forget()
 			again, why = append(again, b), fmt.Errorf("%w: redis at %s executes too late", core.ErrUnavailable, s.addr)

@@ -273,12 +273,13 @@ func (p *patient) channels(ctx context.Context, conn *redis.Conn) error {
 	if err == nil {
 		err = conn.Publish(ctx, channel, "doctor").Err()
 	}
-	if d := denied(err); d != nothingDenied {
-		lacks := "+subscribe +publish"
-		if d == channelDenied {
-			lacks = "&" + p.store.keys.prefix + "/*"
-		}
-		p.finds("channels", Bad, "ACL SETUSER "+p.store.user()+" "+lacks, "user %s may not use channel %s%s: %s", p.store.user(), channel, matters, err)
+	switch user := p.store.user(); denied(err) {
+	case channelDenied:
+		pattern := p.store.keys.prefix + "/*"
+		p.finds("channels", Bad, "ACL SETUSER "+user+" &"+pattern, "user %s may not use the channels %s%s", user, pattern, matters)
+		return nil
+	case commandDenied:
+		p.finds("channels", Bad, "ACL SETUSER "+user+" +subscribe +publish", "user %s may not subscribe or not publish%s", user, matters)
 		return nil
 	}
 	if err == nil {
@@ -291,7 +292,7 @@ func (p *patient) channels(ctx context.Context, conn *redis.Conn) error {
 		p.finds("channels", Bad, "look for a proxy between here and Redis that does not pass subscriptions",
 			"what is published is not heard within %s%s", heardWithin, matters)
 	case refused(err):
-		p.finds("channels", Bad, "", "Redis refuses to publish or to subscribe%s: %s", matters, err)
+		p.finds("channels", Bad, "read the log of this server", "Redis refuses to publish or to subscribe%s: %s", matters, err)
 	default:
 		return err
 	}

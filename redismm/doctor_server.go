@@ -25,7 +25,7 @@ func (p *patient) server(ctx context.Context, conn *redis.Conn) error {
 			return err
 		}
 		p.finds("server", Warning, "ACL SETUSER "+p.store.user()+" +info, or run the doctor as an administrator",
-			"version, role, memory and eviction policy cannot be seen: %s", err)
+			"version, role, memory and eviction policy cannot be seen: INFO answers %s", err)
 		return nil
 	}
 	p.info = readInfo(text)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -110,7 +111,9 @@ var marks = map[redismm.Severity]string{redismm.Fine: "ok", redismm.Warning: "WA
 func (a *app) conclude(found []redismm.Finding) error {
 	names := make(map[redismm.Severity][]string)
 	for _, f := range found {
-		names[f.Severity] = append(names[f.Severity], f.Check)
+		if !slices.Contains(names[f.Severity], f.Check) { // of several servers
+			names[f.Severity] = append(names[f.Severity], f.Check)
+		}
 	}
 	bad, warn := names[redismm.Bad], names[redismm.Warning]
 	if !a.JSON {

@@ -31,7 +31,7 @@ func TestDoctorConcludesWithTheWorst(t *testing.T) {
 	}{
 		{[]redismm.Finding{{Check: "a", Severity: redismm.Fine}}, "All is well.\n", 0},
 		{[]redismm.Finding{{Check: "a", Severity: redismm.Warning}, {Check: "b", Severity: redismm.Fine}}, "It works. A word on: a.\n", 0},
-		{[]redismm.Finding{{Check: "a", Severity: redismm.Bad}, {Check: "b", Severity: redismm.Bad}}, "Bad: a, b.\n", 1},
+		{[]redismm.Finding{{Check: "a", Severity: redismm.Bad}, {Check: "b", Severity: redismm.Bad}, {Check: "a", Severity: redismm.Bad}}, "Bad: a, b.\n", 1},
 		{[]redismm.Finding{{Check: "a", Severity: redismm.Warning}, {Check: "b", Severity: redismm.Bad}}, "Bad: b. Worse than need be: a.\n", 1},
 	} {
 		var out strings.Builder

@@ -145,6 +145,23 @@ func TestDoctorsFixesOfPermissionsCure(t *testing.T) {
 	}
 }
 
+// ACLs are each server's own.
+func TestDoctorNamesTheServerOfAClusterThatLacksARule(t *testing.T) {
+	t.Parallel()
+	c := integration.StartCluster(t)
+	c.All().SetUser("alice", "on", ">secret", "~mm:*", "&mm/*", "+@all")
+	doctor(t, c.As("alice", "secret")).onlyBad(t)
+	one := c.Primary("mm:{compute}")
+	one.SetUser("alice", "-hget", "-asking")
+	d := doctor(t, c.As("alice", "secret"))
+	d.onlyBad(t, "permissions")
+	for _, f := range d.found {
+		if (f.Severity == redismm.Bad) != (f.Check == "permissions" && f.Server == one.Addr && strings.Contains(f.Says, "lacks +hget +asking")) {
+			t.Errorf("found %+v, want that %s alone lacks +hget +asking", f, one.Addr)
+		}
+	}
+}
+
 func TestDoctorFindsRevokedChannels(t *testing.T) {
 	t.Parallel()
 	r := integration.StartRedis(t, "user alice on >secret ~mm:* &mm/* +@all")

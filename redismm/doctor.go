@@ -140,7 +140,7 @@ func (p *patient) examine(ctx context.Context) error {
 	if to := p.store.lines.leadTo(); to != "" {
 		p.name = to
 	}
-	for _, check := range []func(context.Context, *redis.Conn) error{p.server, p.rights, p.channels, p.latency, p.memory, p.clock} {
+	for _, check := range []func(context.Context, *redis.Conn) error{p.server, p.latency, p.rights, p.channels, p.memory, p.clock} {
 		if err := check(ctx, conn); err != nil {
 			return err
 		}

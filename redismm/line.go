@@ -72,6 +72,13 @@ func (l *lines) Dial(ctx context.Context, network, addr string) (net.Conn, error
 	return opened, nil
 }
 
+// leadTo is the address of the one server to which all lines lead, "" where they need not, or none does yet.
+func (l *lines) leadTo() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.to
+}
+
 // cut closes every line, and those that are opened from now on.
 func (l *lines) cut() {
 	if l.aside != nil {

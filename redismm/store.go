@@ -404,12 +404,14 @@ func (s *Store) Remaining(ctx context.Context, topic, host string) (time.Duratio
 
 // Topics returns the topics heard of, in order.
 func (s *Store) Topics(ctx context.Context) ([]string, error) {
-	names, err := s.read.SMembers(ctx, s.keys.topics()).Result()
-	if err != nil {
+	pipe := s.read.Pipeline() // alone, a client of a cluster would ask what kind of command it is
+	told := pipe.SMembers(ctx, s.keys.topics())
+	if _, err := pipe.Exec(ctx); err != nil {
 		return nil, s.unavailable(err)
 	}
+	names := told.Val()
 	slices.Sort(names)
-	pipe := s.read.Pipeline()
+	pipe = s.read.Pipeline()
 	known := make([]*redis.IntCmd, len(names))
 	for i, n := range names {
 		known[i] = pipe.Exists(ctx, s.keys.version(n))
@@ -426,7 +428,9 @@ func (s *Store) Topics(ctx context.Context) ([]string, error) {
 		}
 	}
 	if len(forgotten) > 0 { // best effort; one that is back meanwhile is told again within a minute
-		s.write.SRem(ctx, s.keys.topics(), forgotten...)
+		pipe = s.write.Pipeline()
+		pipe.SRem(ctx, s.keys.topics(), forgotten...)
+		pipe.Exec(ctx)
 	}
 	return heard, nil
 }

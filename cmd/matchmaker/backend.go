@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/redismm/matchmaker/core"
 	"github.com/redismm/matchmaker/redismm"
@@ -49,10 +50,10 @@ func (a *app) refused(err error) error {
 	switch {
 	case err == nil:
 		return nil
-	case !readable(a.RedisURL):
-		return usagef("%s: %w", a.origin("redis-url"), err)
+	case strings.HasPrefix(err.Error(), core.ErrInvalid.Error()+" prefix "):
+		return usagef("%s: %w", a.origin("prefix"), err)
 	}
-	return usagef("%s: %w", a.origin("prefix"), err)
+	return usagef("%s: %w", a.origin("redis-url"), err)
 }
 
 // ring opens the ring file.

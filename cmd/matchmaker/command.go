@@ -39,15 +39,37 @@ func run(ctx context.Context, args, env []string, stdin io.Reader, stdout, stder
 // version is set when a release is built.
 var version string
 
+// versionText is the version, the commit that it was built from, and with what.
 func versionText() string {
-	v := version
-	if info, ok := debug.ReadBuildInfo(); ok && v == "" {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		info = new(debug.BuildInfo)
+	}
+	return describeBuild(version, info)
+}
+
+func describeBuild(v string, info *debug.BuildInfo) string {
+	if v == "" {
 		v = info.Main.Version
 	}
 	if v == "" || v == "(devel)" {
 		v = "development"
 	}
-	return fmt.Sprintf("%s (%s, %s/%s)", v, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	of := make(map[string]string)
+	for _, s := range info.Settings {
+		of[s.Key] = s.Value
+	}
+	commit := ""
+	const enough = 12
+	revision := of["vcs.revision"]
+	if revision = revision[:min(enough, len(revision))]; revision != "" && !strings.Contains(v, revision) {
+		commit = "commit " + revision
+		if of["vcs.modified"] == "true" {
+			commit += " and changes"
+		}
+		commit += ", "
+	}
+	return fmt.Sprintf("%s (%s%s, %s/%s)", v, commit, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }
 
 func (a *app) root() *cobra.Command {
@@ -66,9 +88,8 @@ The registry is a Redis server; a ring file, "localhost" and "stub" answer witho
 		SilenceUsage:               true,
 		Args:                       unknownCommand,
 		Run:                        func(cmd *cobra.Command, _ []string) { _ = cmd.Help() },
-		PersistentPreRunE:          func(cmd *cobra.Command, _ []string) error { return a.complete(cmd) },
+		PersistentPreRunE:          a.prepare,
 		SuggestionsMinimumDistance: 2,
-		CompletionOptions:          cobra.CompletionOptions{HiddenDefaultCmd: true},
 	}
 	a.settings.flags(root.PersistentFlags())
 	root.PersistentFlags().SortFlags = false
@@ -77,11 +98,20 @@ The registry is a Redis server; a ring file, "localhost" and "stub" answer witho
 	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) { help(cmd.OutOrStdout(), cmd) })
 	root.SetHelpCommand(helpCommand())
 	root.AddCommand(a.demoCommand(), a.sidecarCommand(), a.runCommand(), a.resolveCommand(), a.lsCommand(), a.watchCommand(),
-		a.whyCommand(), a.aliveCommand(), a.drainCommand(), a.registerCommand(), a.unregisterCommand(), a.ackCommand(), a.expireCommand())
+		a.whyCommand(), a.doctorCommand(), a.aliveCommand(), a.drainCommand(), a.registerCommand(), a.unregisterCommand(), a.ackCommand(), a.expireCommand(), completionCommand())
 	for _, c := range root.Commands() {
 		c.DisableFlagsInUseLine = true
 	}
+	completes(root)
 	return root
+}
+
+// prepare comes before every command.
+func (a *app) prepare(cmd *cobra.Command, _ []string) error {
+	if cmd.Name() == cobra.ShellCompRequestCmd { // a shell wants to complete; nothing of the environment matters
+		return nil
+	}
+	return a.complete(cmd)
 }
 
 // unknownCommand refuses the arguments that no command took.

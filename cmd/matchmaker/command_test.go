@@ -1,6 +1,7 @@
 package main
 
 import (
+	"runtime/debug"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -59,6 +60,27 @@ func TestVersionIsOneLine(t *testing.T) {
 	r := matchmaker("--version").run(t)
 	if r.code != 0 || !strings.HasPrefix(r.out, "matchmaker ") || strings.Count(r.out, "\n") != 1 {
 		t.Errorf("exit code %d, %q", r.code, r.out)
+	}
+}
+
+func TestVersionNamesTheCommitThatItWasBuiltFrom(t *testing.T) {
+	t.Parallel()
+	built := func(module string, settings ...debug.BuildSetting) *debug.BuildInfo {
+		return &debug.BuildInfo{Main: debug.Module{Version: module}, Settings: settings}
+	}
+	commit := debug.BuildSetting{Key: "vcs.revision", Value: "0123456789abcdef0123456789abcdef01234567"}
+	changed := debug.BuildSetting{Key: "vcs.modified", Value: "true"}
+	for want, got := range map[string]string{
+		"v1.2.0 (go":                              describeBuild("v1.2.0", built("v1.1.0")),
+		"v0.0.0-20260102030405-0123456789ab (go":  describeBuild("", built("v0.0.0-20260102030405-0123456789ab", commit)),
+		"v1.1.0 (go":                              describeBuild("", built("v1.1.0")),
+		"development (go":                         describeBuild("", built("(devel)")),
+		"development (commit 0123456789ab, go":    describeBuild("", built("", commit)),
+		"v1 (commit 0123456789ab and changes, go": describeBuild("v1", built("", commit, changed)),
+	} {
+		if !strings.HasPrefix(got, want) {
+			t.Errorf("%q, want %q…", got, want)
+		}
 	}
 }
 

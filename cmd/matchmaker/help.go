@@ -11,8 +11,8 @@ import (
 )
 
 // inHelp is the order of the commands in help: what keeps hosts registered, what asks, what is done by hand.
-var inHelp = []string{"demo", "sidecar", "run", "resolve", "ls", "watch", "why", "alive",
-	"drain", "register", "unregister", "ack", "expire"}
+var inHelp = []string{"demo", "sidecar", "run", "resolve", "ls", "watch", "why", "doctor", "alive",
+	"drain", "register", "unregister", "ack", "expire", "completion"}
 
 // help explains a command.
 func help(w io.Writer, cmd *cobra.Command) {
@@ -70,11 +70,12 @@ func flagsOf(all *pflag.FlagSet) string {
 
 func helpCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:     "help [COMMAND]",
-		Short:   "Explain a command",
-		Long:    "Explains a command, or lists all of them.",
-		Example: `  matchmaker help resolve`,
-		Args:    operands(0, 1, "one command"),
+		Use:               "help [COMMAND]",
+		Short:             "Explain a command",
+		Long:              "Explains a command, or lists all of them.",
+		Example:           `  matchmaker help resolve`,
+		Args:              operands(0, 1, "one command"),
+		ValidArgsFunction: cobra.FixedCompletions(inHelp, cobra.ShellCompDirectiveNoFileComp),
 		// Nothing of the environment matters to help.
 		PersistentPreRunE: func(*cobra.Command, []string) error { return nil },
 		RunE: func(cmd *cobra.Command, args []string) error {

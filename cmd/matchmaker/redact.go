@@ -9,19 +9,30 @@ import (
 
 const hidden = "xxxxx"
 
-// secrets returns what of a Redis URL nobody may read: what stands between // and @, and what of it stands
-// after the colon, as it is written and as it is meant.
+// secrets returns what of a Redis URL nobody may read: what stands between // and @, and then the passwords, of
+// it and of the option of this name, as they are written and as they are meant.
 func secrets(dsn string) []string {
 	_, rest, _ := strings.Cut(dsn, "://")
-	at := strings.LastIndex(rest, "@")
-	if at < 0 {
-		return nil
+	userinfo, passwords := "", []string(nil)
+	if at := strings.LastIndex(rest, "@"); at >= 0 {
+		userinfo = rest[:at]
+		_, password, _ := strings.Cut(userinfo, ":")
+		passwords = append(passwords, password)
 	}
-	userinfo := rest[:at]
-	_, password, _ := strings.Cut(userinfo, ":")
-	found := []string{userinfo + "@", password}
-	if meant, err := url.PathUnescape(password); err == nil {
-		found = append(found, meant)
+	_, query, _ := strings.Cut(rest, "?")
+	for option := range strings.SplitSeq(query, "&") {
+		if password, ok := strings.CutPrefix(option, "password="); ok {
+			passwords = append(passwords, password)
+		}
+	}
+	found := []string{userinfo + "@"}
+	for _, p := range passwords {
+		found = append(found, p)
+		for _, meant := range []func(string) (string, error){url.PathUnescape, url.QueryUnescape} {
+			if text, err := meant(p); err == nil {
+				found = append(found, text)
+			}
+		}
 	}
 	return found
 }
@@ -31,7 +42,7 @@ func secrets(dsn string) []string {
 func (a *app) redact(text string) string {
 	for i, secret := range secrets(a.RedisURL) {
 		switch {
-		case i == 0:
+		case i == 0 && secret != "@":
 			text = strings.ReplaceAll(text, secret, hidden+"@")
 		case len(secret) > 3:
 			text = strings.ReplaceAll(text, secret, hidden)
@@ -40,16 +51,15 @@ func (a *app) redact(text string) string {
 	return text
 }
 
-// redisAddress is the part of a Redis URL that says where the server is.
+// redisAddress is the part of a Redis URL that says where the server is, or the first of several.
 func redisAddress(dsn string) string {
 	if o, err := redis.ParseURL(dsn); err == nil {
 		return o.Addr
 	}
+	u, err := url.Parse(dsn)
+	if err == nil && u.Host != "" && strings.Count(dsn, "@") <= 1 && (u.User != nil || !strings.Contains(dsn, "@")) {
+		return u.Host
+	}
 	scheme, _, _ := strings.Cut(dsn, ":")
 	return scheme + ":" + hidden
-}
-
-func readable(dsn string) bool {
-	_, err := redis.ParseURL(dsn)
-	return err == nil
 }

@@ -49,3 +49,37 @@ func TestAMessageThatQuotesTheURLHidesItsPassword(t *testing.T) {
 		t.Errorf("%q, want %q", got, want)
 	}
 }
+
+func TestMessagesNameTheAddressOfEveryFormOfURL(t *testing.T) {
+	t.Parallel()
+	for url, want := range map[string]string{
+		"redis://u:secret@a:1/0":                          "a:1",
+		"redis://a:1/0?master_name=mm&password=secret":    "a:1",
+		"redis+cluster://u:secret@a:1":                    "a:1",
+		"redis://u:secret@a:1?addr=b:2":                   "a:1",
+		"unix://u:secret@/path":                           "/path",
+		"redis://u:sec/ret@a:1":                           "redis:xxxxx",
+		"redis://sec/ret@a:1":                             "redis:xxxxx",
+		"redis://u:sec@ret@a:1?master_name=mm":            "redis:xxxxx",
+		"redis+sentinel://secret#x@a:1/0?master_name=mm":  "redis+sentinel:xxxxx",
+		"redis+cluster://secret?x@a:1&password=p%2Fsecre": "redis+cluster:xxxxx",
+	} {
+		if got := redisAddress(url); got != want {
+			t.Errorf("%s: %q, want %q", url, got, want)
+		}
+	}
+	a := &app{settings: settings{RedisURL: "redis://a:1/0?master_name=mm&password=s%2Fecret+word"}}
+	if got := a.redact("s/ecret word or s%2Fecret+word, ask a@b"); got != "xxxxx or xxxxx, ask a@b" {
+		t.Errorf("%q", got)
+	}
+}
+
+func TestWhatIsWrongIsOfTheSettingThatSaysIt(t *testing.T) {
+	t.Parallel()
+	for url, origin := range map[string]string{"redis://a:1/0?master_name=mm": "--prefix", "redis+cluster://a:1": "--prefix", "redis+cluster://a:1/7": "MATCHMAKER_REDIS_URL"} {
+		r := matchmaker("ls", "--prefix", "A").with("MATCHMAKER_REDIS_URL=" + url).run(t)
+		if r.code != exitUsage || !strings.HasPrefix(r.err, "matchmaker: "+origin+": invalid ") {
+			t.Errorf("%s: %+v, want %s", url, r, origin)
+		}
+	}
+}

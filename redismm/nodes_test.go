@@ -41,9 +41,9 @@ func TestAStalledServerOfAClusterHoldsUpNoOther(t *testing.T) {
 	inRealTime(t, func(r *registry) {
 		r.config = calm
 		stalling := &registry{T: t, mini: miniredis.RunT(t)}
-		well := r.mini.Addr()
+		well, ill := r.mini.Addr(), stalling.mini.Addr()
 		s := r.clustered(func() []redis.ClusterSlot {
-			return []redis.ClusterSlot{kept(0, 8191, well), kept(8192, 16383, stalling.mini.Addr())}
+			return []redis.ClusterSlot{kept(0, 8191, well), kept(8192, 16383, ill)}
 		}, nil)
 		h, err := core.NewHeartbeat(s, r.config)
 		if err != nil {

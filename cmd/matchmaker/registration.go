@@ -44,14 +44,13 @@ func (a *app) registration(ctx context.Context, more record, args []string) (cor
 
 // complement completes the address of a registration and checks it.
 func (a *app) complement(ctx context.Context, r core.Registration) (core.Registration, error) {
-	var err error
 	if r.Addr != "" || r.Zone != "" || r.Weight > 1 || len(r.Labels) > 0 {
-		err = a.needOwnLayout("addr, zone, weight and labels", "holds names alone")
+		if err := a.needOwnLayout("addr, zone, weight and labels", "holds names alone"); err != nil {
+			return r, err
+		}
 	}
-	if err == nil {
-		r.Addr, err = a.reachable(ctx, r.Addr)
-	}
-	if err == nil {
+	var err error
+	if r.Addr, err = a.reachable(ctx, r.Addr); err == nil {
 		err = r.Check()
 	}
 	if err != nil {

@@ -167,8 +167,8 @@ func (o *Oslo) Topics(ctx context.Context) ([]string, error) {
 	}
 }
 
-// addTopics adds those of some sets that have a member called as members of theirs are. One of two members is, if
-// any: the other may be the mark of a liveness key.
+// addTopics adds those of some sets that have a member called as members of theirs are. Of any two members one is, if
+// nobody else writes there: the other may be the mark of a liveness key.
 func (o *Oslo) addTopics(ctx context.Context, keys []string, topics map[string]bool) error {
 	if len(keys) == 0 {
 		return nil

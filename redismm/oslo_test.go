@@ -13,6 +13,7 @@ import (
 
 	"github.com/redismm/matchmaker/core"
 	"github.com/redismm/matchmaker/core/coretest"
+	"github.com/redismm/matchmaker/integration"
 )
 
 // The layout of the original. What it answers, and what its keys hold, is replayed in integration.
@@ -341,8 +342,12 @@ func TestOsloWrongTypeLeavesNothingBehindAndNamesTheKey(t *testing.T) {
 				r.Errorf("%s: %v, %v", verb, outcomes, err)
 			}
 		}
+		r.do("SADD", compute, "compute.node1")
 		if left, err := o.Remaining(r.Context(), compute, "node1"); left != 0 || err != nil {
 			r.Errorf("%s left, %v", left, err)
+		}
+		if !r.raw.SIsMember(r.Context(), compute, "compute.node1").Val() {
+			r.Error("who may live by another's word was taken out")
 		}
 		if r.do("GET", "compute.node1") != "somebody else's" || r.raw.PTTL(r.Context(), "compute.node1").Val() != -1 {
 			r.Error("the foreign key was touched")
@@ -378,6 +383,7 @@ func TestOsloDrawsEveryLiveHostAndPassesOverTheRest(t *testing.T) {
 		if len(drawn) != 2 || drawn["compute.a"] == 0 || drawn["compute.b"] == 0 {
 			r.Errorf("drawn %v", drawn)
 		}
+		r.holds("compute=,compute.a,compute.b,not of this topic compute.a= compute.b=") // the dead is taken out, no other
 		foreign := make([]any, 2000)
 		for i := range foreign {
 			foreign[i] = fmt.Sprintf("foreign%d", i)
@@ -388,8 +394,44 @@ func TestOsloDrawsEveryLiveHostAndPassesOverTheRest(t *testing.T) {
 		if routes, err := o.TopicExchange(r.Context(), "crowded"); err != nil || routes[0].Host != "a" {
 			r.Errorf("%v, %v", routes, err)
 		}
-		if topics, err := o.Topics(r.Context()); err != nil || topics[0] != compute {
-			r.Errorf("topics %q, %v", topics, err)
+	})
+}
+
+func TestOsloListsTopicsCalledLikeAHostToo(t *testing.T) {
+	onBoth(t, func(r *registry) {
+		o := r.oslo()
+		like := &core.Claim{Registration: core.Registration{Topic: "compute.a", Host: "c"}}
+		r.call("register", o.BackendRegister, core.Joined, append(claimsOf("a", "b"), like))
+		r.do("SADD", "somebody else's", "x", "y", "")
+		r.do("SET", "text", "x")
+		for range 20 {
+			if topics, err := o.Topics(r.Context()); err != nil || !slices.Equal(topics, []string{compute, "compute.a"}) {
+				r.Fatalf("topics %q, %v", topics, err)
+			}
 		}
+	})
+}
+
+func TestOsloFollowsAFailover(t *testing.T) {
+	t.Parallel()
+	on := integration.StartSentinel(t)
+	o, err := OpenOslo(on.DSN(), Config{HeartbeatConfig: calm, Layout: LayoutOslo})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h, err := core.NewHeartbeat(o, calm)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer h.Close()
+	if err := h.Register(t.Context(), core.Registration{Topic: compute, Host: "node1"}); err != nil {
+		t.Fatal(err)
+	}
+	h.StartHeartbeat()
+	on.Failover(compute)
+	r := &registry{T: t, config: calm}
+	r.until("kept alive on the new primary", func() bool {
+		left, err := o.Remaining(t.Context(), compute, "node1")
+		return err == nil && left > 0
 	})
 }

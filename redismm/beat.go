@@ -3,10 +3,14 @@ package redismm
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
+	"io"
+	"net"
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/redismm/matchmaker/core"
@@ -75,11 +79,9 @@ func (s *Store) beat(ctx context.Context, ttl time.Duration, claims []*core.Clai
 			out[at[i]] = core.Kept
 		}
 	})
-	rest = s.upsert(ctx, ttl, rest, out, at, &failed)
-	if len(rest) > 0 { // late: its replies told Redis's time; once more
-		for _, b := range s.upsert(ctx, ttl, rest, out, at, &failed) {
-			failed = fmt.Errorf("%w: redis at %s executes too late", core.ErrUnavailable, s.addr)
-			b.forget()
+	if rest, _ = s.upsert(ctx, ttl, rest, out, at, &failed); len(rest) > 0 { // once more
+		if _, why := s.upsert(ctx, ttl, rest, out, at, &failed); why != nil {
+			failed = why
 		}
 	}
 	s.tend(bs)
@@ -117,8 +119,8 @@ func (b *batch) touchable(now time.Time) *version {
 }
 
 // hear notes the time of the topic's server.
-func (b *batch) hear(microseconds string) {
-	now := readClock(microseconds)
+func (b *batch) hear(microseconds string, at time.Time) {
+	now := readClock(microseconds, at)
 	for _, c := range b.claims {
 		noteOf(c).clock = now
 	}
@@ -165,10 +167,18 @@ func (s *Store) touch(ctx context.Context, ttl time.Duration, bs []*batch, kept 
 // late is what an upsert says that came after its time.
 const late = "late"
 
-// upsert tells whole batches, fills in their outcomes, and returns the batches that came late.
-func (s *Store) upsert(ctx context.Context, ttl time.Duration, bs []*batch, out []core.Outcome, at []int, failed *error) []*batch {
+// broken says whether a call failed because its connection had been closed before, or was meanwhile. A pool may
+// have several such.
+func broken(err error) bool {
+	return slices.ContainsFunc([]error{net.ErrClosed, io.EOF, io.ErrUnexpectedEOF, io.ErrClosedPipe, syscall.ECONNRESET, syscall.EPIPE},
+		func(target error) bool { return errors.Is(err, target) })
+}
+
+// upsert tells whole batches and fills in their outcomes. It returns the batches that are worth another try at
+// once, and why: those whose connection was broken, and those that came late, whose replies told Redis's time.
+func (s *Store) upsert(ctx context.Context, ttl time.Duration, bs []*batch, out []core.Outcome, at []int, failed *error) (again []*batch, why error) {
 	if len(bs) == 0 {
-		return nil
+		return nil, nil
 	}
 	sent := time.Now()
 	calls := make([]*call, len(bs))
@@ -176,7 +186,6 @@ func (s *Store) upsert(ctx context.Context, ttl time.Duration, bs []*batch, out 
 		calls[i] = s.upsertCall(b, ttl, 0)
 	}
 	s.inTime(ctx, bs, calls)
-	var again []*batch
 	var names []any
 	for i, b := range bs {
 		words, err := calls[i].texts(2)
@@ -184,13 +193,18 @@ func (s *Store) upsert(ctx context.Context, ttl time.Duration, bs []*batch, out 
 			words, err = calls[i].texts(5 + len(b.claims))
 		}
 		if err != nil {
-			*failed = s.unavailable(err)
 			b.forget()
+			if broken(err) {
+				again, why = append(again, b), s.unavailable(err)
+			} else {
+				*failed = s.unavailable(err)
+			}
 			continue
 		}
-		b.hear(words[0])
+		b.hear(words[0], calls[i].at)
 		if words[1] == late {
-			again = append(again, b)
+			b.forget()
+			again, why = append(again, b), fmt.Errorf("%w: redis at %s executes too late", core.ErrUnavailable, s.addr)
 			continue
 		}
 		v := &version{words[1], words[2], words[3], words[4]}
@@ -211,7 +225,7 @@ func (s *Store) upsert(ctx context.Context, ttl time.Duration, bs []*batch, out 
 		pipe.PExpire(ctx, s.keys.topics(), life)
 		pipe.Exec(ctx)
 	}
-	return again
+	return again, why
 }
 
 func (s *Store) upsertCall(b *batch, ttl time.Duration, notAfter int64) *call {

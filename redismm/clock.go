@@ -15,10 +15,10 @@ type servertime struct {
 	at    time.Time
 }
 
-// readClock reads a reply.
-func readClock(microseconds string) servertime {
+// readClock reads a reply that came at a time.
+func readClock(microseconds string, at time.Time) servertime {
 	n, _ := strconv.ParseInt(microseconds, 10, 64)
-	return servertime{n, time.Now()}
+	return servertime{n, at}
 }
 
 // notAfter is when, in Redis's time, a call that is sent now under ctx must not be executed any more: its

@@ -37,9 +37,11 @@ func (t *target) addr() string {
 func (t *target) connect() (redis.UniversalClient, *lines) {
 	switch {
 	case t.sentinels != nil:
-		t.sentinels.Dialer = dialer(t.sentinels.DialTimeout, t.sentinels.TLSConfig)
+		aside := newLines(dialer(t.sentinels.DialTimeout, t.sentinels.TLSConfig), false) // to the sentinels too
+		t.sentinels.Dialer, t.sentinels.MinIdleConns = aside.Dial, 0                     // none is dialled before the next lines
 		client := redis.NewFailoverClient(t.sentinels)
 		own := newLines(client.Options().Dialer, true) // which asks the sentinels
+		own.aside = aside
 		client.Options().Dialer = own.Dial
 		return client, own
 	case t.cluster != nil:

@@ -69,9 +69,13 @@ func (e *ear) ignore(channel string, f *follower) {
 	if !other {
 		delete(e.topics, channel)
 	}
-	sub := e.open
+	sub, last := e.open, len(e.topics) == 0
 	e.mu.Unlock()
 	if other || sub == nil {
+		return
+	}
+	if last {
+		sub.Close() // and hearAll ends
 		return
 	}
 	ctx, cancel := context.WithTimeout(e.ctx, time.Second)
@@ -90,7 +94,8 @@ func (e *ear) hearAll() {
 		for {
 			got, err := sub.ReceiveTimeout(e.ctx, e.quiet)
 			if redis.HasErrorPrefix(err, "NOPERM") { // which ends the subscription only
-				if !e.denied.Swap(true) {
+				e.denied.Store(true)
+				if !e.store.toldDenied.Swap(true) {
 					e.store.report(core.Event{Kind: core.Polling, Err: e.store.unavailable(err)})
 				}
 				continue
@@ -130,6 +135,7 @@ func (e *ear) hear(got any) {
 		}
 	case *redis.Subscription:
 		if f := e.follower(got.Channel); f != nil && got.Kind == "subscribe" {
+			e.denied.Store(false)
 			f.subscribed()
 		}
 	case *redis.Pong:
@@ -188,7 +194,7 @@ func (e *ear) replace(old *redis.PubSub) (listens bool) {
 // nobody may publish, a new one hears no more.
 const deafEvery = 10
 
-// deaf gives up the connection, because something was published and did not come.
+// deaf is told by a follower, and gives up the connection, because something was published and did not come.
 func (e *ear) deaf() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -197,7 +203,8 @@ func (e *ear) deaf() {
 	}
 	e.lastDeaf = time.Now()
 	e.store.counts.deaf.Add(1)
-	e.open.Close() // hearAll replaces it
+	sub := e.open
+	e.store.going.Go(func() { sub.Close() }) // which waits while go-redis dials; hearAll replaces it
 }
 
 var errDeaf = errors.New("nothing listens yet")
@@ -219,14 +226,19 @@ func (e *ear) caughtUp(ctx context.Context) error {
 		delete(e.waits, ping)
 		e.mu.Unlock()
 	}()
-	if err := sub.Ping(ctx, ping); err != nil {
-		return err
-	}
-	select {
-	case <-wait:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
+	sent := make(chan error, 1)
+	e.store.going.Go(func() { sent <- sub.Ping(ctx, ping) }) // which waits while go-redis dials
+	for {
+		select {
+		case err := <-sent:
+			if err != nil {
+				return err
+			}
+		case <-wait:
+			return nil
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
 	}
 }
 

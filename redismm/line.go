@@ -18,6 +18,8 @@ import (
 type lines struct {
 	dial dial
 	one  bool // server at a time
+	// aside are lines that are cut with these, or nil.
+	aside *lines
 
 	mu   sync.Mutex
 	open map[*line]struct{} // nil once they are cut
@@ -72,6 +74,9 @@ func (l *lines) Dial(ctx context.Context, network, addr string) (net.Conn, error
 
 // cut closes every line, and those that are opened from now on.
 func (l *lines) cut() {
+	if l.aside != nil {
+		l.aside.cut()
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.cutOpen()

@@ -1,6 +1,7 @@
 package redismm
 
 import (
+	"maps"
 	"math/rand/v2"
 	"strconv"
 	"sync"
@@ -19,7 +20,7 @@ const (
 	nameEvery = time.Minute
 	// first is how many steps of a topic's epoch are told each time: after them somebody has.
 	first = 8
-	// mostNames bounds what is remembered.
+	// mostNames are remembered though nobody beats in them; ten times as many at all.
 	mostNames = 10_000
 )
 
@@ -30,10 +31,13 @@ func (n *names) due(topic, seq string) bool {
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.next == nil || len(n.next) >= mostNames {
+	now := time.Now()
+	if len(n.next) >= mostNames {
+		maps.DeleteFunc(n.next, func(_ string, next time.Time) bool { return now.After(next.Add(n.every)) })
+	}
+	if n.next == nil || len(n.next) >= 10*mostNames {
 		n.next = make(map[string]time.Time)
 	}
-	now := time.Now()
 	next, known := n.next[topic]
 	if step, _ := strconv.Atoi(seq); step > first {
 		if !known {

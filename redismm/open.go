@@ -35,8 +35,8 @@ const (
 //	redis://host:port/db?addr=host:port&master_name=NAME&password=...       Sentinels, and the server's password
 //	redis://user:password@host:port?addr=host:port                          a cluster; redis+cluster:// without addr
 //
-// All but unix:// also take password_file, which is read at each connection, and rediss:// takes ca_file,
-// cert_file and key_file, in PEM.
+// Each also takes password_file, which is read at each connection, and rediss:// takes ca_file, cert_file and
+// key_file, in PEM.
 //
 // Redis need not be there: nothing is sent before the first call, and what cannot be told now is tried
 // again by every heartbeat. The error is a [core.ErrInvalid].

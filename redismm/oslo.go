@@ -188,23 +188,21 @@ func (o *Oslo) Expire(ctx context.Context, topic, host string) (core.Outcome, er
 
 var osloWords = map[string]core.Outcome{"joined": core.Joined, "kept": core.Kept, "left": core.Left, "absent": core.Absent}
 
-// writes runs a script for claims, in time. What is late is sent once more, since its reply told the time.
+// writes runs a script for claims, in time, and once more for those that are worth it.
 func (o *Oslo) writes(ctx context.Context, s *script, ttl time.Duration, claims []*core.Claim) ([]core.Outcome, error) {
 	out := make([]core.Outcome, len(claims))
 	var failed error
-	rest := batches(claims, together)
-	for range 2 {
-		rest = o.send(ctx, s, ttl, rest, out, &failed)
-	}
-	if len(rest) > 0 {
-		failed = fmt.Errorf("%w: redis at %s executes too late", core.ErrUnavailable, o.addr)
+	if rest, _ := o.send(ctx, s, ttl, batches(claims, together), out, &failed); len(rest) > 0 {
+		if _, why := o.send(ctx, s, ttl, rest, out, &failed); why != nil {
+			failed = why
+		}
 	}
 	return out, failed
 }
 
-// send makes one call for each batch and returns those that were late.
-func (o *Oslo) send(ctx context.Context, s *script, ttl time.Duration, bs []*batch, out []core.Outcome, failed *error) []*batch {
-	var late []*batch
+// send makes one call for each batch. It returns the batches that are worth another try at once, and why: those
+// whose connection was broken, and those that came late, whose replies told Redis's time.
+func (o *Oslo) send(ctx context.Context, s *script, ttl time.Duration, bs []*batch, out []core.Outcome, failed *error) (again []*batch, why error) {
 	for some := range slices.Chunk(bs, pipelineSize) {
 		notAfter := o.clock.Load().notAfter(ctx, o.patience)
 		calls := make([]*call, len(some))
@@ -215,19 +213,22 @@ func (o *Oslo) send(ctx context.Context, s *script, ttl time.Duration, bs []*bat
 		for i, b := range some {
 			words, err := calls[i].texts(2)
 			switch {
+			case broken(err):
+				again, why = append(again, b), o.unavailable(err)
+				continue
 			case err != nil:
 				*failed = o.unavailable(err)
 				continue
 			case words[1] == "late":
-				late = append(late, b)
+				again, why = append(again, b), fmt.Errorf("%w: redis at %s executes too late", core.ErrUnavailable, o.addr)
 			default:
 				o.hear(b, words[1:], out, failed)
 			}
-			now := readClock(words[0])
+			now := readClock(words[0], calls[i].at)
 			o.clock.Store(&now)
 		}
 	}
-	return late
+	return again, why
 }
 
 // hear reads a word for each claim of a batch.
@@ -266,7 +267,9 @@ func (o *Oslo) ask(ctx context.Context, s *script, ttl time.Duration, claims []*
 	for i, b := range bs {
 		calls[i] = &call{script: s, keys: osloKeys(b.topic, b.hosts()...), args: []any{ttl.Milliseconds()}}
 	}
-	o.inPipelines(ctx, calls)
+	for some := range slices.Chunk(calls, pipelineSize) {
+		run(ctx, o.write, some)
+	}
 	told := slices.Repeat([]int64{-1}, len(claims))
 	var failed error
 	for i, b := range bs {

@@ -100,7 +100,7 @@ func (p *picture) up(host string, v value) {
 	case m != nil && v.stamp < m.member.Instance:
 		p.hold(m)
 		m.under = &seen{member: v.member(p.topic, host), rev: v.rev}
-	case m != nil && v.stamp == m.member.Instance && v.rev < m.rev: // an older record of the same
+	case m != nil && v.stamp == m.member.Instance && v.rev <= m.rev: // the same, or an older record of it
 		m.held, m.absent, m.suspect, m.under = false, 0, false, nil
 	default:
 		p.put(host, &seen{member: v.member(p.topic, host), rev: v.rev})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"net"
 	"testing"
 	"time"
 
@@ -266,6 +267,30 @@ func TestLateBeatDoesNotUndoDrain(t *testing.T) {
 		r.beats(s, core.Kept, c)
 		if v, err := s.Members(r.Context(), compute); err != nil || shown(v) != "node1!" {
 			r.Errorf("%q, %v, want node1 draining", shown(v), err)
+		}
+	})
+}
+
+func TestAConnectionThatWasClosedCostsABeatNothing(t *testing.T) {
+	onMiniredis(t, func(r *registry) {
+		var opened []net.Conn
+		s := r.storeOver(&wire{dial: func() (net.Conn, error) {
+			conn, err := r.wire.dial()
+			opened = append(opened, conn)
+			return conn, err
+		}})
+		c := claimOf("node1")
+		r.registers(s, core.Joined, c)
+		for range 5 {
+			noteOf(c).acked = nil // as after a failure: it is told whole, without a touch before
+			for _, conn := range opened {
+				conn.Close()
+			}
+			n := len(opened)
+			r.beats(s, core.Kept, c)
+			if len(opened) == n {
+				r.Fatal("the beat went over a connection that was closed")
+			}
 		}
 	})
 }

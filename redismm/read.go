@@ -110,8 +110,11 @@ func (s *Store) glance(ctx context.Context, topic string) (*glance, error) {
 		return nil, err
 	}
 	l := leaseTaken
-	if told[5] == "" || told[5] == s.sweeps.id {
+	switch told[5] {
+	case "":
 		l = leaseFree
+	case s.sweeps.id:
+		l = leaseMine
 	}
 	return &glance{version{told[0], told[1], told[2], told[3]}, told[4], l}, nil
 }

@@ -5,6 +5,7 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -144,6 +145,7 @@ type call struct {
 	args   []any
 	reply  any
 	err    error
+	at     time.Time // of the reply
 }
 
 // pipeline is what runs many calls in one round trip: a client, or one connection of it.
@@ -171,7 +173,9 @@ func send(ctx context.Context, client pipeline, calls []*call, whole bool) {
 		cmds[i] = c.script.queue(ctx, pipe, whole, c.keys, c.args)
 	}
 	_, failed := pipe.Exec(ctx)
+	now := time.Now()
 	for i, c := range calls { // each command has its own error, but for those that no connection was had for
+		c.at = now
 		if c.reply, c.err = cmds[i].Result(); c.reply == nil && c.err == nil {
 			c.err = failed
 		}

@@ -8,8 +8,7 @@ type Stats struct {
 	Subscriptions uint64
 	// Deaf counts those that were replaced because they stood, and what was published did not come.
 	Deaf uint64
-	// Denied says that Redis has refused a channel to this user: while it does, changes are seen up to a
-	// heartbeat interval late.
+	// Denied says that Redis refuses channels to this user: changes are seen up to a heartbeat interval late.
 	Denied bool
 	// Messages counts changes heard, Glances the polls that asked whether anything had changed, and Snapshots
 	// the topics that were read whole.

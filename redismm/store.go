@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -26,6 +27,8 @@ type Store struct {
 	strangers *strangers
 	names     names
 	counts    counts
+	// toldDenied: that Redis refuses channels was reported.
+	toldDenied atomic.Bool
 
 	going sync.WaitGroup // the followers
 
@@ -109,7 +112,7 @@ func (s *Store) life() int64 { return max(life, 2*s.config.TTL).Milliseconds() }
 
 // unavailable says that Redis could not answer, and which Redis.
 func (s *Store) unavailable(err error) error {
-	if err != nil && !errors.Is(err, core.ErrUnavailable) {
+	if err != nil && !errors.Is(err, core.ErrUnavailable) && !errors.Is(err, context.Canceled) {
 		s.lookAround()
 	}
 	return s.clients.unavailable(err)
@@ -192,7 +195,7 @@ func (s *Store) ticket(ctx context.Context, claims []*core.Claim) error {
 			failed = s.unavailable(err)
 			continue
 		}
-		b.hear(reply[0])
+		b.hear(reply[0], calls[i].at)
 		for j, c := range b.claims {
 			generation, _ := strconv.ParseInt(reply[j+1], 10, 64)
 			c.Instance = newStamp(generation)
@@ -205,21 +208,31 @@ func (s *Store) ticket(ctx context.Context, claims []*core.Claim) error {
 const pipelineSize = 64
 
 // inPipelines makes calls, many in one round trip.
-func (c *clients) inPipelines(ctx context.Context, calls []*call) {
-	for some := range slices.Chunk(calls, pipelineSize) {
-		run(ctx, c.write, some)
+func (s *Store) inPipelines(ctx context.Context, calls []*call) { s.deliver(ctx, calls, func(int) {}) }
+
+// deliver makes calls in pipelines, to each server in its own, and calls before for each that is about to be sent.
+func (s *Store) deliver(ctx context.Context, calls []*call, before func(i int)) {
+	var going sync.WaitGroup
+	for _, part := range s.byNode(ctx, calls) {
+		going.Go(func() {
+			for some := range slices.Chunk(part, pipelineSize) {
+				together := make([]*call, len(some))
+				for j, i := range some {
+					before(i)
+					together[j] = calls[i]
+				}
+				run(ctx, s.write, together)
+			}
+		})
 	}
+	going.Wait()
 }
 
 // inTime makes one call for each batch, whose third argument is when it must not be executed any more.
 func (s *Store) inTime(ctx context.Context, bs []*batch, calls []*call) {
-	for from := 0; from < len(calls); from += pipelineSize {
-		to := min(from+pipelineSize, len(calls))
-		for i := from; i < to; i++ {
-			calls[i].args[2] = noteOf(bs[i].claims[0]).clock.notAfter(ctx, s.patience)
-		}
-		run(ctx, s.write, calls[from:to])
-	}
+	s.deliver(ctx, calls, func(i int) {
+		calls[i].args[2] = noteOf(bs[i].claims[0]).clock.notAfter(ctx, s.patience)
+	})
 }
 
 // AckAlive beats: the hook ack_alive.

@@ -7,6 +7,7 @@ import (
 	"maps"
 	mathrand "math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -51,6 +52,7 @@ const (
 	leaseUnknown lease = iota // it was not asked
 	leaseFree
 	leaseTaken
+	leaseMine
 )
 
 func newSweeper(s *Store) *sweeper {
@@ -66,7 +68,8 @@ const contenders = 3
 // those who died too.
 const impatience = 8
 
-// tend notes that this process beats mine of the topic's n members, and and how it saw the lease. A topic in which it beats all needs no sweep; one that it watches has mine 0.
+// tend notes that this process beats mine of the topic's n members, and how it
+// saw the lease. A topic in which it beats all needs no sweep; one that it watches has mine 0.
 func (w *sweeper) tend(topic string, mine, n int, l lease) {
 	t := tended{mine: mine, others: mine < n || mine == 0, share: 1, last: time.Now(), lease: l}
 	if mine > 0 && n > 0 {
@@ -242,6 +245,9 @@ func (w *sweeper) round(ctx context.Context, conn *redis.Conn, due []string, mem
 	from := mathrand.IntN(len(due)) // another each time, since a round may not come to the last
 	due = slices.Concat(due[from:], due[:from])
 	for _, topic := range due {
+		if end, ok := ctx.Deadline(); ok && time.Until(end) < w.store.config.Freq/4 { // the others are for the next round
+			return nil
+		}
 		mine, err := w.lease(ctx, conn, topic, memories[topic] != nil)
 		if err == nil && mine {
 			if memories[topic] == nil {
@@ -249,8 +255,7 @@ func (w *sweeper) round(ctx context.Context, conn *redis.Conn, due []string, mem
 			}
 			err = w.sweep(ctx, conn, topic, memories[topic])
 		}
-		var refused redis.Error
-		if errors.As(err, &refused) { // this topic alone cannot be swept
+		if ofTopic(err) {
 			mine, err = false, nil
 		}
 		if err != nil {
@@ -261,6 +266,13 @@ func (w *sweeper) round(ctx context.Context, conn *redis.Conn, due []string, mem
 		}
 	}
 	return nil
+}
+
+// ofTopic says whether an error means that one topic cannot be swept, and nothing of the connection.
+func ofTopic(err error) bool {
+	var refused redis.Error
+	return errors.As(err, &refused) && slices.ContainsFunc([]string{"WRONGTYPE", "MMLAYOUT", "NOPERM", "MOVED ", "ASK ", "TRYAGAIN"},
+		func(word string) bool { return strings.Contains(err.Error(), word) })
 }
 
 // lease says whether this process sweeps the topic in this period.

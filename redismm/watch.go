@@ -2,6 +2,7 @@ package redismm
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"math/rand/v2"
@@ -212,18 +213,18 @@ func (f *follower) attend() {
 	default:
 		err = errDeaf // not yet
 	}
-	if err != nil || e == f.ear && !f.denied() { // who is denied asks again
+	if err != nil || e == f.ear && f.listens.Load() { // who is not confirmed asks again
 		return
 	}
 	was, channel, done := f.ear, f.store.keys.channel(f.topic), make(chan struct{})
+	f.listens.Store(false)
 	f.ear, f.attending = e, done
 	f.store.going.Go(func() { // which may take long
 		defer close(done)
+		e.listen(channel, f)
 		if was != nil && was != e {
 			was.ignore(channel, f)
-			f.listens.Store(false)
 		}
-		e.listen(channel, f)
 	})
 }
 
@@ -361,10 +362,12 @@ func (f *follower) changes(ctx context.Context) bool {
 func (f *follower) denied() bool { return f.ear != nil && f.ear.denied.Load() && !f.listens.Load() }
 
 // caughtUp returns when everything that was published before the call has been handed over.
-func (f *follower) caughtUp(ctx context.Context) error {
-	if f.ear == nil {
+func (f *follower) caughtUp() error {
+	if f.ear == nil || !f.listens.Load() {
 		return errDeaf
 	}
+	ctx, cancel := f.bounded()
+	defer cancel()
 	return f.ear.caughtUp(ctx)
 }
 
@@ -380,6 +383,11 @@ func (f *follower) poll() {
 	} else {
 		f.passed = now
 		f.check()
+	}
+	if f.glanced == nil && f.stale == nil { // it read
+		ctx, cancel := f.bounded()
+		f.glanced, _ = f.store.glance(ctx, f.topic)
+		cancel()
 	}
 	l := leaseUnknown
 	if f.glanced != nil {
@@ -397,12 +405,10 @@ func (f *follower) pass(interval time.Duration) {
 	if f.stale != nil {
 		return
 	}
-	ctx, cancel = f.bounded()
 	var err error
 	if !f.denied() { // without a subscription, what a poll reads is all there is
-		err = f.caughtUp(ctx)
+		err = f.caughtUp()
 	}
-	cancel()
 	heard := f.hearRest()
 	if err == nil && len(f.changed) == 0 {
 		f.picture.pass(interval)
@@ -416,17 +422,31 @@ func (f *follower) pass(interval time.Duration) {
 func (f *follower) check() {
 	ctx, cancel := f.bounded()
 	defer cancel()
-	if f.picture.synced && !f.picture.doubt && (!f.changes(ctx) || f.heardOf(ctx, f.glanced.version)) {
-		return
+	if f.picture.synced && !f.picture.doubt {
+		if !f.changes(ctx) || f.heardOf(f.glanced.version) {
+			return
+		}
+		again, cancel := f.bounded() // to hear may have taken its time
+		defer cancel()
+		ctx = again
 	}
 	f.read(ctx)
 }
 
 // heardOf hears what was told before Redis answered that the topic is at a version, and says whether that
 // explains it. If nothing was told, the subscription is deaf.
-func (f *follower) heardOf(ctx context.Context, now version) bool {
+func (f *follower) heardOf(now version) bool {
 	was := f.picture.version
-	if f.stale != nil || !now.after(was) || !f.listens.Load() || f.caughtUp(ctx) != nil || len(f.changed) > 0 {
+	if f.stale != nil || !now.after(was) || !f.listens.Load() {
+		return false
+	}
+	if err := f.caughtUp(); err != nil {
+		if f.ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded) { // Redis has just answered
+			f.ear.deaf()
+		}
+		return false
+	}
+	if len(f.changed) > 0 {
 		return false
 	}
 	heard := f.hearRest()

@@ -42,15 +42,24 @@ func (b *bubbled) client() *redis.Client {
 	})
 }
 
-func (b *bubbled) open(t *testing.T, c redismm.Config) *redismm.Store {
+func (b *bubbled) open(t *testing.T, c redismm.Config) asked {
 	t.Helper()
 	client := b.client()
-	store, err := redismm.NewStore(client, c)
-	if err != nil {
-		t.Fatal(err)
-	}
 	t.Cleanup(func() { _ = client.Close() })
-	return store
+	if c.Layout == redismm.LayoutOslo {
+		return opened(t)(redismm.NewOslo(client, c))
+	}
+	return opened(t)(redismm.NewStore(client, c))
+}
+
+func opened(t *testing.T) func(s asked, err error) asked {
+	return func(s asked, err error) asked {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
 }
 
 func (b *bubbled) do(t *testing.T, args ...any) any {
@@ -77,13 +86,12 @@ func (b *bubbled) await(t *testing.T, done func() bool) {
 // served is a redis-server.
 type served struct{ *integration.Redis }
 
-func (r served) open(t *testing.T, c redismm.Config) *redismm.Store {
+func (r served) open(t *testing.T, c redismm.Config) asked {
 	t.Helper()
-	store, err := redismm.OpenStore(r.URL, c)
-	if err != nil {
-		t.Fatal(err)
+	if c.Layout == redismm.LayoutOslo {
+		return opened(t)(redismm.OpenOslo(r.URL, c))
 	}
-	return store
+	return opened(t)(redismm.OpenStore(r.URL, c))
 }
 
 func (r served) do(t *testing.T, args ...any) any {

@@ -20,7 +20,7 @@ import (
 // registry is a Redis on which scenarios are played.
 type registry interface {
 	// open returns a new process's store.
-	open(t *testing.T, c redismm.Config) *redismm.Store
+	open(t *testing.T, c redismm.Config) asked
 	// do sends a command as somebody else would.
 	do(t *testing.T, args ...any) any
 	// down makes the server unreachable, up reachable again.
@@ -28,6 +28,12 @@ type registry interface {
 	up(t *testing.T)
 	// await waits until done, which is sure to come.
 	await(t *testing.T, done func() bool)
+}
+
+// asked is a backend that is asked each time.
+type asked interface {
+	core.Backend
+	core.Exchanges
 }
 
 // verbs are what core's matchmakers have in common.
@@ -62,6 +68,7 @@ type stage struct {
 	t         *testing.T
 	sc        *scenario
 	registry  registry
+	layout    string // "" or oslo, where the keys of the original are the registry's own
 	processes map[int]*process
 	seen      []place         // that somebody registered or acknowledged
 	refused   []place         // that cannot be registered here
@@ -91,8 +98,8 @@ func (s *stage) play() {
 			s.tally.leftOut[reason]++
 			continue
 		}
-		if x.Ours != nil && !x.differs() {
-			s.t.Errorf("%s: ours is the original's answer: %s", at, x.Ours)
+		if ours := s.decided(x); ours != nil && !x.differs(ours) {
+			s.t.Errorf("%s: ours is the original's answer: %s", at, ours)
 		}
 		if answer, answers := s.do(at, x); answers {
 			s.compare(at, x, answer)
@@ -100,11 +107,19 @@ func (s *stage) play() {
 	}
 }
 
+// decided is the answer that is decided here for the layout, or nil if it is the original's.
+func (s *stage) decided(x *step) json.RawMessage {
+	if s.onOslo() {
+		return x.Oslo
+	}
+	return x.Ours
+}
+
 // expected is the answer that is right here. A call that raised is to fail, in whatever way.
-func (x *step) expected() json.RawMessage {
-	switch {
-	case x.Ours != nil:
-		return x.Ours
+func (s *stage) expected(x *step) json.RawMessage {
+	switch ours := s.decided(x); {
+	case ours != nil:
+		return ours
 	case x.Op == "raises":
 		return json.RawMessage(`"raises"`)
 	case x.Op == "ttl":
@@ -115,18 +130,18 @@ func (x *step) expected() json.RawMessage {
 
 func (s *stage) compare(at string, x *step, answer any) {
 	s.tally.answers++
-	for end := time.Now().Add(s.patience); time.Now().Before(end) && !x.agrees(x.expected(), answer); {
+	for end := time.Now().Add(s.patience); time.Now().Before(end) && !s.agrees(x, answer); {
 		time.Sleep(10 * time.Millisecond)
 		answer, _ = s.do(at, x)
 	}
-	if x.agrees(x.expected(), answer) {
+	if s.agrees(x, answer) {
 		return
 	}
-	if s.sc.kind() == "invert" && s.sc.foreign && !s.sc.decidedHere() { // it is only known what is wrong
+	if s.sc.kind() == "invert" && s.sc.foreign && !s.sc.decidedFor(s.layout) { // it is only known what is wrong
 		s.differed = true
 		return
 	}
-	s.t.Errorf("%s %s: got %v, want %s %s", at, describe(x), answer, x.Order, x.expected())
+	s.t.Errorf("%s %s: got %v, want %s %s", at, describe(x), answer, x.Order, s.expected(x))
 }
 
 func describe(x *step) string {
@@ -139,6 +154,8 @@ func describe(x *step) string {
 // leftOut returns why a step has no counterpart here, or "".
 func (s *stage) leftOut(x *step) string {
 	switch {
+	case s.onOslo():
+		return s.leftOutOnOslo(x)
 	case x.LeftOut != "":
 		return x.LeftOut
 	case x.Op == "heart_count" || x.Op == "heart_alive":
@@ -290,7 +307,7 @@ func (s *stage) custom() *core.MatchMaker {
 // onRedis makes a process of its own connections, whose lookups ask Redis.
 func (s *stage) onRedis() *process {
 	s.t.Helper()
-	c := redismm.Config{}
+	c := redismm.Config{Layout: s.layout}
 	c.TTL = time.Duration(s.sc.TTL) * time.Second
 	if c.Freq = time.Duration(s.sc.Freq) * time.Second; c.Freq == 0 {
 		c.Freq = min(c.TTL/3, 300*time.Second)

@@ -13,6 +13,11 @@ import (
 // do does a step, and returns its answer if it has one.
 func (s *stage) do(at string, x *step) (answer any, answers bool) {
 	s.t.Helper()
+	if s.onOslo() {
+		if answer, answers, done := s.doOnOslo(x); done {
+			return answer, answers
+		}
+	}
 	switch x.Op {
 	case "raises":
 		return s.raises(at, x), true
@@ -151,6 +156,7 @@ func (s *stage) act(x *step) error {
 	case "expire":
 		return s.byName(x, s.process(x.Peer).Expire)
 	case "send_heartbeats":
+		s.beatRefused(x.Peer)
 		return s.process(x.Peer).SendHeartbeats(ctx)
 	case "start_heartbeat":
 		s.start(s.process(x.Peer))
@@ -192,6 +198,7 @@ func (s *stage) register(ctx context.Context, x *step) error {
 		return fmt.Errorf("got error %v, want it refused", err)
 	}
 	s.refused = append(s.refused, p)
+	s.asRefused(x)
 	return nil
 }
 
@@ -211,6 +218,7 @@ func (s *stage) byName(x *step, verb func(ctx context.Context, topic, host strin
 		if !errors.Is(err, core.ErrInvalid) {
 			return fmt.Errorf("got error %v, want the names refused", err)
 		}
+		s.asRefused(x)
 		return nil
 	}
 	s.see(place{x.Topic, x.Host})

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/redismm/matchmaker/integration"
+	"github.com/redismm/matchmaker/redismm"
 )
 
 // tally counts what became of some scenarios.
@@ -81,6 +82,27 @@ func TestTheOriginalsAnswersAreKeptOnRedis(t *testing.T) {
 	})
 }
 
+// The next two compare all of Redis too: in this layout the keys are the original's.
+
+func TestTheOriginalsKeysAreKeptOnMiniredis(t *testing.T) {
+	replay(t, "oslo.miniredis", onRedis, func(t *testing.T, s *stage) {
+		synctest.Test(t, func(t *testing.T) {
+			s.t, s.registry, s.layout = t, newBubbled(), redismm.LayoutOslo
+			s.play()
+		})
+	})
+}
+
+func TestTheOriginalsKeysAreKeptOnRedis(t *testing.T) {
+	t.Parallel()
+	server := integration.StartRedis(t)
+	replay(t, "oslo.redis", onRedis, func(t *testing.T, s *stage) {
+		server.FlushAll()
+		s.t, s.registry, s.layout, s.late = t, served{server}, redismm.LayoutOslo, 5*time.Second
+		s.play()
+	})
+}
+
 func TestTheTracesAreAllThere(t *testing.T) {
 	got := make(map[string]int)
 	for _, scs := range readTraces(t, recorded) {
@@ -144,7 +166,7 @@ func replayOne(t *testing.T, sc *scenario, play func(*testing.T, *stage)) *tally
 		return s.tally
 	}
 	play(t, s)
-	inverted := sc.decidedHere() || s.differed
+	inverted := sc.decidedFor(s.layout) || s.differed
 	switch {
 	case kind == "invert" && !inverted:
 		t.Error("every answer is the original's, which is wrong here")

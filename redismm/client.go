@@ -1,6 +1,7 @@
 package redismm
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -10,6 +11,49 @@ import (
 
 	"github.com/redismm/matchmaker/core"
 )
+
+// clients are what reaches Redis for a layout.
+type clients struct {
+	addr  string
+	read  redis.UniversalClient
+	write redis.UniversalClient // no retries
+	owned redis.UniversalClient // to be closed, or nil
+	lines *lines                // of write and owned
+	// patience is how long a client of write waits for a reply, whatever its context allows.
+	patience time.Duration
+}
+
+// newClients returns clients that read through one whose lines are own, or nil if they are the user's, and the
+// number of its database.
+func newClients(read redis.UniversalClient, own *lines) (clients, int, error) {
+	w, err := writerOf(read, own)
+	if err != nil {
+		return clients{}, 0, err
+	}
+	c := clients{addr: w.addr, read: read, write: w.connect(), lines: w.lines, patience: w.patience}
+	if c.patience <= 0 { // it waits for ever
+		c.patience = time.Hour
+	}
+	return c, w.db, nil
+}
+
+// close closes the clients that are not the user's.
+func (c *clients) close() error {
+	c.lines.cut()
+	err := c.write.Close()
+	if c.owned != nil {
+		err = errors.Join(err, c.owned.Close())
+	}
+	return err
+}
+
+// unavailable says that Redis could not answer, and which Redis.
+func (c *clients) unavailable(err error) error {
+	if err == nil || errors.Is(err, core.ErrUnavailable) {
+		return err
+	}
+	return fmt.Errorf("%w: redis at %s: %w", core.ErrUnavailable, c.addr, err)
+}
 
 // writer is how a store reaches Redis for what it writes.
 type writer struct {

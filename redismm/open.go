@@ -2,7 +2,6 @@ package redismm
 
 import (
 	"context"
-	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -15,7 +14,18 @@ type Config struct {
 	// Prefix begins every key, 1 to 32 of a-z, 0-9 and -; "" means "mm". Registries with different prefixes,
 	// or in different databases, do not see each other.
 	Prefix string
+	// Layout is how the registry is kept in Redis: [LayoutMatchmaker], which "" means too, or [LayoutOslo], for
+	// [Open] and [OpenOslo]. The two do not see each other.
+	Layout string
 }
+
+// The layouts.
+const (
+	// LayoutMatchmaker is this project's own.
+	LayoutMatchmaker = "matchmaker"
+	// LayoutOslo is the original's, of oslo.messaging: see [Oslo].
+	LayoutOslo = "oslo"
+)
 
 // Open returns a matchmaker whose registrations are kept in Redis and whose lookups are answered from
 // memory. Close the matchmaker after use. The DSN is a URL as go-redis parses it, pool options included:
@@ -31,6 +41,13 @@ type Config struct {
 // Redis need not be there: nothing is sent before the first call, and what cannot be told now is tried
 // again by every heartbeat. The error is a [core.ErrInvalid].
 func Open(_ context.Context, dsn string, c Config) (*core.HeartbeatMatchMaker, error) {
+	if c.Layout == LayoutOslo {
+		o, err := OpenOslo(dsn, c)
+		if err != nil {
+			return nil, err
+		}
+		return core.NewHeartbeat(o, o.config.HeartbeatConfig)
+	}
 	s, err := OpenStore(dsn, c)
 	if err != nil {
 		return nil, err
@@ -65,33 +82,34 @@ func NewStore(client redis.UniversalClient, c Config) (*Store, error) {
 
 // newStore returns a store over a client whose lines are own, or nil if they are the user's.
 func newStore(client redis.UniversalClient, c Config, own *lines) (*Store, error) {
-	w, err := writerOf(client, own)
-	if err != nil {
-		return nil, err
+	switch c.Layout {
+	case "", LayoutMatchmaker:
+	case LayoutOslo:
+		return nil, core.Invalid("layout", c.Layout, "want OpenOslo or NewOslo, whose stores keep it")
+	default:
+		return nil, core.Invalid("layout", c.Layout, `want "matchmaker", or "oslo" for the original's`)
 	}
 	heartbeat, err := c.HeartbeatConfig.Complete()
 	if err != nil {
 		return nil, err
 	}
 	c.HeartbeatConfig = heartbeat
-	k, err := newKeys(c.Prefix, w.db)
+	k, err := newKeys(c.Prefix, 0)
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{
-		config:   c,
-		keys:     k,
-		addr:     w.addr,
-		read:     client,
-		write:    w.connect(),
-		lines:    w.lines,
-		patience: w.patience,
-		follows:  make(map[string]*follower),
-		ears:     make(map[string]*ear),
-		names:    names{every: nameEvery},
+	reached, db, err := newClients(client, own)
+	if err != nil {
+		return nil, err
 	}
-	if s.patience <= 0 { // it waits for ever
-		s.patience = time.Hour
+	k.db = db
+	s := &Store{
+		clients: reached,
+		config:  c,
+		keys:    k,
+		follows: make(map[string]*follower),
+		ears:    make(map[string]*ear),
+		names:   names{every: nameEvery},
 	}
 	s.sweeps = newSweeper(s)
 	s.strangers = newStrangers(s)

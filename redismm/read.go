@@ -239,7 +239,11 @@ func (s *Store) FanoutExchange(ctx context.Context, key string) ([]core.Route, e
 	if !ok {
 		return nil, core.Invalid("key", key, "a fanout exchange wants fanout~topic")
 	}
-	view, err := s.Members(ctx, topic)
+	return routesOf(s.Members(ctx, topic))
+}
+
+// routesOf returns a route for each member of a view, or why there is none.
+func routesOf(view *core.View, err error) ([]core.Route, error) {
 	if err != nil {
 		return nil, err
 	}

@@ -58,6 +58,24 @@ var snapshotLua string
 //go:embed lua/pick.lua
 var pickLua string
 
+//go:embed lua/oslo.lua
+var osloLua string
+
+//go:embed lua/oslo_beat.lua
+var osloBeatLua string
+
+//go:embed lua/oslo_leave.lua
+var osloLeaveLua string
+
+//go:embed lua/oslo_ack.lua
+var osloAckLua string
+
+//go:embed lua/oslo_alive.lua
+var osloAliveLua string
+
+//go:embed lua/oslo_pick.lua
+var osloPickLua string
+
 var (
 	upsertScript  = newScript(topicLua+upsertLua, true)
 	touchScript   = newScript(touchLua, true)
@@ -73,6 +91,13 @@ var (
 	glanceScript   = newScript(glanceLua, false)
 	snapshotScript = newScript(snapshotLua, false)
 	pickScript     = newScript(pickLua, false)
+
+	osloBeatScript  = newScript(osloLua+osloBeatLua, true)
+	osloLeaveScript = newScript(osloLua+osloLeaveLua, true)
+	osloAckScript   = newScript(osloLua+osloAckLua, true)
+	// Who is dead may be taken out of a set twice.
+	osloAliveScript = newScript(osloLua+osloAliveLua, false)
+	osloPickScript  = newScript(osloLua+osloPickLua, false)
 )
 
 // script is a text that Redis executes. One that writes is never sent again by go-redis, whatever becomes of

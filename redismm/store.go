@@ -20,15 +20,9 @@ import (
 // Store is the [core.Backend] on Redis. Its exchanges and Members ask Redis each time and are exact at the
 // TTL; Watch follows a topic. All methods may be called at once.
 type Store struct {
-	config Config
-	keys   keys
-	addr   string
-	read   redis.UniversalClient
-	write  redis.UniversalClient // no retries
-	owned  redis.UniversalClient // to be closed, or nil
-	lines  *lines                // of write and owned
-	// patience is how long a client of write waits for a reply, whatever its context allows.
-	patience  time.Duration
+	clients
+	config    Config
+	keys      keys
 	sweeps    *sweeper
 	strangers *strangers
 	names     names
@@ -103,11 +97,7 @@ func (s *Store) Close() error {
 	case <-ended:
 	case <-time.After(graceful):
 	}
-	s.lines.cut()
-	err := s.write.Close()
-	if s.owned != nil {
-		err = errors.Join(err, s.owned.Close())
-	}
+	err := s.clients.close()
 	<-ended
 	return err
 }
@@ -122,13 +112,10 @@ func (s *Store) life() int64 { return max(life, 2*s.config.TTL).Milliseconds() }
 
 // unavailable says that Redis could not answer, and which Redis.
 func (s *Store) unavailable(err error) error {
-	if err == nil || errors.Is(err, core.ErrUnavailable) {
-		return err
-	}
-	if !errors.Is(err, context.Canceled) {
+	if err != nil && !errors.Is(err, core.ErrUnavailable) && !errors.Is(err, context.Canceled) {
 		s.lookAround()
 	}
-	return fmt.Errorf("%w: redis at %s: %w", core.ErrUnavailable, s.addr, err)
+	return s.clients.unavailable(err)
 }
 
 // batch is up to batchSize claims of one topic.

@@ -10,7 +10,10 @@ import (
 	"github.com/redismm/matchmaker/ringmm"
 )
 
-var backends = []string{"redis", "ring", "localhost", "stub"}
+var (
+	backends = []string{"redis", "ring", "localhost", "stub"}
+	layouts  = []string{redismm.LayoutMatchmaker, redismm.LayoutOslo}
+)
 
 // instead says what a backend does instead of keeping registrations.
 var instead = map[string]string{
@@ -29,20 +32,60 @@ func (a *app) needRedis(verb string) error {
 }
 
 func (a *app) config() redismm.Config {
-	return redismm.Config{
+	c := redismm.Config{
 		HeartbeatConfig: core.HeartbeatConfig{Freq: a.HeartbeatFreq, TTL: a.HeartbeatTTL, Observe: a.observe},
 		Prefix:          a.Prefix,
+		Layout:          a.Layout,
 	}
+	if a.Layout == redismm.LayoutOslo && !a.given("prefix") {
+		c.Prefix = "" // its keys have none
+	}
+	return c
 }
 
-// store opens Redis for a command that asks once.
+// needOwnLayout refuses what only the project's own layout has room for.
+func (a *app) needOwnLayout(what, why string) error {
+	if a.Layout == redismm.LayoutMatchmaker {
+		return nil
+	}
+	return fmt.Errorf("%s: %w: layout %s (from %s) %s", what, core.ErrUnsupported, a.Layout, a.origin("layout"), why)
+}
+
+// asksOutside refuses to look into a Redis that would begin and end with the command.
+func (a *app) asksOutside() error {
+	if a.RedisURL != embeddedURL {
+		return nil
+	}
+	return usagef("%s is %q: a Redis inside %s would be empty, and gone at once; only sidecar and run take it",
+		a.origin("redis-url"), embeddedURL, a.cmd.Name())
+}
+
+// store opens Redis in the project's own layout for a command that asks once.
 func (a *app) store() (*redismm.Store, error) {
-	if a.RedisURL == embeddedURL {
-		return nil, usagef("%s is %q: a Redis inside %s would be empty, and gone at once; only sidecar and run take it",
-			a.origin("redis-url"), embeddedURL, a.cmd.Name())
+	if err := a.asksOutside(); err != nil {
+		return nil, err
 	}
 	s, err := redismm.OpenStore(a.RedisURL, a.config())
 	return s, a.refused(err)
+}
+
+// registry is a Redis in either layout.
+type registry interface {
+	core.Backend
+	core.Exchanges
+	io.Closer
+}
+
+// registry opens Redis for a command that asks once.
+func (a *app) registry() (registry, error) {
+	if a.Layout != redismm.LayoutOslo {
+		return a.store()
+	}
+	if err := a.asksOutside(); err != nil {
+		return nil, err
+	}
+	o, err := redismm.OpenOslo(a.RedisURL, a.config())
+	return o, a.refused(err)
 }
 
 // refused says where a setting that redismm refuses came from.
@@ -50,6 +93,8 @@ func (a *app) refused(err error) error {
 	switch {
 	case err == nil:
 		return nil
+	case strings.HasPrefix(err.Error(), core.ErrInvalid.Error()+" layout ") && !a.given("redis-url"): // it wants another Redis
+		return usagef("%s: %w", a.origin("layout"), err)
 	case strings.HasPrefix(err.Error(), core.ErrInvalid.Error()+" prefix "):
 		return usagef("%s: %w", a.origin("prefix"), err)
 	}
@@ -82,9 +127,9 @@ func (a *app) matchmaker() (*core.MatchMaker, io.Closer, error) {
 		}
 		return core.New(ring), ring, nil
 	}
-	store, err := a.store()
+	found, err := a.registry()
 	if err != nil {
 		return nil, nil, err
 	}
-	return core.New(store), store, nil
+	return core.New(found), found, nil
 }

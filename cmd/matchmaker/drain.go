@@ -47,6 +47,9 @@ func (a *app) drainFrom(cmd *cobra.Command, args []string, d draining) error {
 	if err := a.needRedis("drain"); err != nil {
 		return err
 	}
+	if err := a.needOwnLayout("drain", `holds names alone: a drain has no place in it that the original would read`); err != nil {
+		return err
+	}
 	host, err := hostOf(args)
 	if err != nil {
 		return err

@@ -47,8 +47,8 @@ type expiring interface {
 func (a *app) listing() (listing, io.Closer, error) {
 	switch a.Backend {
 	case "redis":
-		s, err := a.store()
-		return s, s, err
+		found, err := a.registry()
+		return found, found, err
 	case "ring":
 		r, err := a.ring()
 		return r, r, err

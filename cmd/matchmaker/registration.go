@@ -44,6 +44,11 @@ func (a *app) registration(ctx context.Context, more record, args []string) (cor
 
 // complement completes the address of a registration and checks it.
 func (a *app) complement(ctx context.Context, r core.Registration) (core.Registration, error) {
+	if r.Addr != "" || r.Zone != "" || r.Weight > 1 || len(r.Labels) > 0 {
+		if err := a.needOwnLayout("addr, zone, weight and labels", "holds names alone"); err != nil {
+			return r, err
+		}
+	}
 	var err error
 	if r.Addr, err = a.reachable(ctx, r.Addr); err == nil {
 		err = r.Check()

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/redismm/matchmaker/core"
+	"github.com/redismm/matchmaker/redismm"
 )
 
 // settings are what flags and variables set, by one rule: the flag --redis-url and the variable
@@ -23,6 +24,7 @@ type settings struct {
 	Backend       string        `env:"BACKEND"`
 	Ringfile      string        `env:"RINGFILE"`
 	Prefix        string        `env:"PREFIX"`
+	Layout        string        `env:"LAYOUT"`
 	HeartbeatFreq time.Duration `env:"HEARTBEAT_FREQ"`
 	HeartbeatTTL  time.Duration `env:"HEARTBEAT_TTL"`
 	Timeout       time.Duration `env:"TIMEOUT"`
@@ -39,6 +41,8 @@ func (s *settings) flags(f *pflag.FlagSet) {
 	f.StringVar(&s.Backend, "backend", "redis", "who answers, by `name`: redis, ring, localhost or stub")
 	f.StringVar(&s.Ringfile, "ringfile", "", "the `file` of the ring backend: JSON, topic to list of hosts")
 	f.StringVar(&s.Prefix, "prefix", "mm", "a `word` that all keys in Redis begin with")
+	f.StringVar(&s.Layout, "layout", redismm.LayoutMatchmaker,
+		"how Redis keeps the registry, by `name`: matchmaker, or oslo for one shared with oslo.messaging's matchmaker")
 	f.DurationVar(&s.HeartbeatFreq, "heartbeat-freq", core.DefaultFreq, "the time between heartbeats")
 	f.DurationVar(&s.HeartbeatTTL, "heartbeat-ttl", 0,
 		"how long a host stays registered without a heartbeat (default 3 times the interval)")
@@ -83,6 +87,12 @@ func (u *unset) Lookup(name string) (string, bool) {
 		u.last = variablePrefix + name
 	}
 	return value, ok
+}
+
+// given says whether a flag or its variable was.
+func (a *app) given(flag string) bool {
+	f := a.cmd.Flags().Lookup(flag)
+	return f != nil && f.Changed || a.env[variableOf(flag)] != ""
 }
 
 // origin says where the value of a setting came from.
@@ -130,6 +140,9 @@ func (a *app) check() error {
 	refuse := func(flag string, err error) error { return usageError{fmt.Errorf("%s: %w", a.origin(flag), err)} }
 	if !slices.Contains(backends, a.Backend) {
 		return refuse("backend", core.Invalid("backend", a.Backend, "want redis, ring, localhost or stub"))
+	}
+	if !slices.Contains(layouts, a.Layout) {
+		return refuse("layout", core.Invalid("layout", a.Layout, "want matchmaker or oslo"))
 	}
 	if _, err := (core.HeartbeatConfig{Freq: a.HeartbeatFreq}).Complete(); err != nil {
 		return refuse("heartbeat-freq", err)

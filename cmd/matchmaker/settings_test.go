@@ -41,16 +41,16 @@ func TestAFlagBeatsItsVariableAndThatTheDefault(t *testing.T) {
 		}
 		return got
 	}
-	defaults := settings{RedisURL: "redis://127.0.0.1:6379/0", Backend: "redis", Prefix: "mm", LogLevel: "info",
+	defaults := settings{RedisURL: "redis://127.0.0.1:6379/0", Backend: "redis", Prefix: "mm", Layout: "matchmaker", LogLevel: "info",
 		HeartbeatFreq: 5 * time.Second, HeartbeatTTL: 15 * time.Second, Timeout: 2 * time.Second}
-	env := []string{"MATCHMAKER_REDIS_URL=redis://a", "MATCHMAKER_BACKEND=ring", "MATCHMAKER_RINGFILE=/ring", "MATCHMAKER_PREFIX=p",
+	env := []string{"MATCHMAKER_REDIS_URL=redis://a", "MATCHMAKER_BACKEND=ring", "MATCHMAKER_RINGFILE=/ring", "MATCHMAKER_PREFIX=p", "MATCHMAKER_LAYOUT=oslo",
 		"MATCHMAKER_HEARTBEAT_FREQ=1s", "MATCHMAKER_HEARTBEAT_TTL=4s", "MATCHMAKER_TIMEOUT=3s", "MATCHMAKER_JSON=true",
 		"MATCHMAKER_LOG_LEVEL=warn", "MATCHMAKER_REGISTER=not for this command,"}
-	fromEnv := settings{RedisURL: "redis://a", Backend: "ring", Ringfile: "/ring", Prefix: "p", HeartbeatFreq: time.Second,
+	fromEnv := settings{RedisURL: "redis://a", Backend: "ring", Ringfile: "/ring", Prefix: "p", Layout: "oslo", HeartbeatFreq: time.Second,
 		HeartbeatTTL: 4 * time.Second, Timeout: 3 * time.Second, JSON: true, LogLevel: "warn"}
-	flags := []string{"--redis-url=redis://b", "--backend=stub", "--ringfile=/other", "--prefix=q", "--heartbeat-freq=2s",
+	flags := []string{"--redis-url=redis://b", "--backend=stub", "--ringfile=/other", "--prefix=q", "--layout=matchmaker", "--heartbeat-freq=2s",
 		"--heartbeat-ttl=5s", "--timeout=4s", "--json=false", "--log-level=error"}
-	fromFlags := settings{RedisURL: "redis://b", Backend: "stub", Ringfile: "/other", Prefix: "q", HeartbeatFreq: 2 * time.Second,
+	fromFlags := settings{RedisURL: "redis://b", Backend: "stub", Ringfile: "/other", Prefix: "q", Layout: "matchmaker", HeartbeatFreq: 2 * time.Second,
 		HeartbeatTTL: 5 * time.Second, Timeout: 4 * time.Second, LogLevel: "error"}
 	empty := []string{"MATCHMAKER_REDIS_URL=", "MATCHMAKER_TIMEOUT=", "MATCHMAKER_JSON="}
 	for _, c := range []struct {
@@ -90,6 +90,7 @@ func TestAnErrorNamesWhereTheValueCameFrom(t *testing.T) {
 		"MATCHMAKER_HEARTBEAT_FREQ=1ms":     `MATCHMAKER_HEARTBEAT_FREQ: invalid heartbeat freq "1ms": want at least 10ms`,
 		"MATCHMAKER_HEARTBEAT_TTL=9s":       `MATCHMAKER_HEARTBEAT_TTL: invalid heartbeat ttl "9s": want at least twice`,
 		"MATCHMAKER_PREFIX=A":               `MATCHMAKER_PREFIX: invalid prefix "A"`,
+		"MATCHMAKER_LAYOUT=nova":            `MATCHMAKER_LAYOUT: invalid layout "nova": want matchmaker or oslo`,
 		"MATCHMAKER_REDIS_URL=http://a":     `MATCHMAKER_REDIS_URL: invalid redis url "http`,
 		"MATCHMAKER_REDIS_URL=redis://a?b=": `MATCHMAKER_REDIS_URL: invalid redis url`,
 	} {

@@ -50,12 +50,12 @@ func (a *app) placeCommand(c *cobra.Command, do verb) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		store, err := a.store()
+		found, err := a.registry()
 		if err != nil {
 			return err
 		}
-		defer store.Close()
-		v, err := do(ctx, store, r)
+		defer found.Close()
+		v, err := do(ctx, found, r)
 		return a.pass(cmd.Name(), r, v, err)
 	}
 	return c

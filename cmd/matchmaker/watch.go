@@ -33,6 +33,11 @@ type watchable interface {
 }
 
 func (a *app) watch(cmd *cobra.Command, topics []string) error {
+	if len(topics) == 0 && a.Backend == "redis" {
+		if err := a.needOwnLayout("watch without topics", "keeps no list of them to follow; name some"); err != nil {
+			return err
+		}
+	}
 	from, backend, err := a.watchable()
 	if err != nil {
 		return err
@@ -73,11 +78,11 @@ func closeSoon(c io.Closer) {
 func (a *app) watchable() (watchable, io.Closer, error) {
 	switch a.Backend {
 	case "redis":
-		s, err := a.store()
-		if err == nil {
-			s.Alert(func() {}, a.observe)
+		found, err := a.registry()
+		if tells, ok := found.(core.Alerter); ok && err == nil {
+			tells.Alert(func() {}, a.observe)
 		}
-		return s, s, err
+		return found, found, err
 	case "ring":
 		r, err := a.ring()
 		return r, r, err

@@ -27,6 +27,9 @@ func (a *app) why(cmd *cobra.Command, args []string) error {
 	if err := a.needRedis("why"); err != nil {
 		return err
 	}
+	if err := a.needOwnLayout("why", `holds nothing but names and their TTL, which "ls" shows`); err != nil {
+		return err
+	}
 	host, err := hostOf(args)
 	if err != nil {
 		return err

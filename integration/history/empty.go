@@ -5,7 +5,7 @@ import "time"
 // NeverWronglyEmpty: no view turns to nobody while one that it showed is well, and a lookup finds somebody while
 // the view shows somebody. A lookup without memory, in a registry that lost everything, is told that the topic was
 // never heard of or that nobody can tell, not that nobody is there. It cannot be told so where the registry
-// lost the liveness of single hosts only.
+// lost the liveness of single hosts only, nor where it went back to a copy from before they came, which is whole.
 func NeverWronglyEmpty(h *History) *Finding {
 	f := h.finding("NeverWronglyEmpty")
 	for _, w := range h.watches {
@@ -80,10 +80,11 @@ func (h *History) freshRead(f *Finding, e *Event) {
 	}
 }
 
-// evicted says whether the registry lost the liveness of one host.
+// evicted says whether the registry lost the liveness of one host, or what it was told of late.
 func (h *History) evicted(t *tenure, from, until time.Duration) bool {
 	for _, l := range h.losses {
-		if l.host == t.host && l.topic == t.topic && l.until >= from && l.until <= until {
+		one := l.host == t.host && l.topic == t.topic
+		if (one || !l.all) && l.until >= from && l.until <= until {
 			return true
 		}
 	}

@@ -56,11 +56,11 @@ simulate: ## let 200 hosts come, go and fail for HOURS (3) drawn from SEED (1), 
 
 ci: ## run every stage, each with its time and its budget
 	@mkdir -p bin && rm -f bin/stages
-	@$(STAGE) build 90 $(MAKE) --no-print-directory build
-	@$(STAGE) lint 180 $(MAKE) --no-print-directory lint
-	@$(STAGE) fuzz 60 $(MAKE) --no-print-directory fuzz FUZZTIME=3s
-	@$(STAGE) bench 90 $(MAKE) --no-print-directory bench BENCHTIME=1x
-	@$(STAGE) test 270 $(MAKE) --no-print-directory test
-	@$(STAGE) simulate 240 $(MAKE) --no-print-directory simulate HOURS=3 SEED=1
-	@$(STAGE) integration 450 $(MAKE) --no-print-directory integration
+	@$(STAGE) build 60 $(MAKE) --no-print-directory build
+	@$(STAGE) lint 120 $(MAKE) --no-print-directory lint
+	@$(STAGE) fuzz 30 $(MAKE) --no-print-directory fuzz FUZZTIME=3s
+	@$(STAGE) bench 60 $(MAKE) --no-print-directory bench BENCHTIME=1x
+	@$(STAGE) test 210 $(MAKE) --no-print-directory test
+	@$(STAGE) simulate 150 $(MAKE) --no-print-directory simulate HOURS=3 SEED=1
+	@$(STAGE) integration 540 $(MAKE) --no-print-directory integration
 	@echo "==> all stages passed:" && cat bin/stages

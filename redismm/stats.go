@@ -28,7 +28,7 @@ func (s *Store) Stats() Stats {
 	}
 	s.mu.Unlock()
 	s.strangers.mu.Lock()
-	strangers := len(s.strangers.known)
+	strangers := len(s.strangers.waits)
 	s.strangers.mu.Unlock()
 	return Stats{
 		Subscriptions: s.counts.subscriptions.Load(),

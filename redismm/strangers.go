@@ -19,19 +19,19 @@ type strangers struct {
 	end   context.CancelFunc
 
 	mu    sync.Mutex
-	known map[string]*follower // by topic; the value is told when its topic is not unknown, or cannot be asked
+	waits map[string]*follower // by topic
 	runs  bool
 }
 
 func newStrangers(s *Store) *strangers {
 	ctx, end := context.WithCancel(context.Background())
-	return &strangers{store: s, ctx: ctx, end: end, known: make(map[string]*follower)}
+	return &strangers{store: s, ctx: ctx, end: end, waits: make(map[string]*follower)}
 }
 
 func (a *strangers) add(f *follower) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.known[f.topic] = f
+	a.waits[f.topic] = f
 	if !a.runs {
 		a.runs = true
 		a.store.going.Go(a.run) // add is called by what going counts
@@ -41,12 +41,13 @@ func (a *strangers) add(f *follower) {
 func (a *strangers) remove(f *follower) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.known[f.topic] == f {
-		delete(a.known, f.topic)
+	if a.waits[f.topic] == f {
+		delete(a.waits, f.topic)
 	}
 }
 
-// askEvery is how often a stranger is asked for, at most a hundred of them a second.
+// askEvery is how often n strangers are asked for: once a second, or a hundred of them a second where there are
+// more, or all once an interval where that is more often.
 func (a *strangers) askEvery(n int) time.Duration {
 	return min(a.store.config.Freq, max(time.Second, time.Duration(n)*10*time.Millisecond))
 }
@@ -55,7 +56,7 @@ func (a *strangers) askEvery(n int) time.Duration {
 func (a *strangers) run() {
 	for {
 		a.mu.Lock()
-		topics := slices.Collect(maps.Keys(a.known))
+		topics := slices.Collect(maps.Keys(a.waits))
 		a.runs = len(topics) > 0 && a.ctx.Err() == nil
 		goesOn := a.runs
 		a.mu.Unlock()
@@ -96,7 +97,7 @@ func (a *strangers) ask(topics []string) {
 func (a *strangers) tell(topic string, heardOf bool, err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	f := a.known[topic]
+	f := a.waits[topic]
 	if f == nil || (!heardOf && (err != nil) == f.lost.Load()) {
 		return
 	}

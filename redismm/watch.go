@@ -69,7 +69,8 @@ func (s *Store) follow(topic string) *follower {
 		attending := make(chan struct{})
 		close(attending)
 		f = &follower{store: s, topic: topic, ctx: ctx, end: end,
-			inbox: make(chan string, 256), news: make(chan error, 1), changed: make(chan struct{}, 1), picture: newPicture(topic, s.config.TTL), attending: attending}
+			inbox: make(chan string, 256), news: make(chan error, 1), changed: make(chan struct{}, 1),
+			picture: newPicture(topic, s.config.TTL), attending: attending}
 		s.follows[topic] = f
 		if s.closed {
 			end()

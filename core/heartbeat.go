@@ -195,17 +195,34 @@ func (h *HeartbeatMatchMaker) Unregister(ctx context.Context, topic, host string
 // Drain announces that a registration of this process wants no more work. It stays registered.
 // [ErrNotRegistered] if it is not; any other error means that the next heartbeat announces it.
 func (h *HeartbeatMatchMaker) Drain(ctx context.Context, topic, host string) error {
-	own := h.drain(topic, host)
+	return h.announce(ctx, "drain", topic, host, func(e *entry) { e.draining = true })
+}
+
+// Fail announces that a registration of this process does not pass its own checks: it stays registered and
+// listed, and is the last to be picked. Pass takes that back, and leaves a drain as it is. Errors are those of
+// Drain.
+func (h *HeartbeatMatchMaker) Fail(ctx context.Context, topic, host string) error {
+	return h.announce(ctx, "fail", topic, host, func(e *entry) { e.failing = true })
+}
+
+// Pass announces that a registration of this process passes its own checks again: see Fail.
+func (h *HeartbeatMatchMaker) Pass(ctx context.Context, topic, host string) error {
+	return h.announce(ctx, "pass", topic, host, func(e *entry) { e.failing = false })
+}
+
+// announce changes what a registration of this process says of itself, and tells the backend.
+func (h *HeartbeatMatchMaker) announce(ctx context.Context, verb, topic, host string, change func(*entry)) error {
+	own := h.mark(topic, host, change)
 	if own == nil {
-		return fmt.Errorf("drain %s: %w by this process", DirectKey(topic, host), ErrNotRegistered)
+		return fmt.Errorf("%s %s: %w by this process", verb, DirectKey(topic, host), ErrNotRegistered)
 	}
 	if err := h.take(ctx); err != nil {
-		return fmt.Errorf("drain %s: %w; the next heartbeat announces it", DirectKey(topic, host), err)
+		return fmt.Errorf("%s %s: %w; the next heartbeat announces it", verb, DirectKey(topic, host), err)
 	}
 	err := h.send(ctx, h.backend.AckAlive, h.current([]*entry{own}, valid, lost, standingBy))
 	h.give()
 	if err != nil {
-		return fmt.Errorf("drain %s: %w; the next heartbeat announces it", DirectKey(topic, host), err)
+		return fmt.Errorf("%s %s: %w; the next heartbeat announces it", verb, DirectKey(topic, host), err)
 	}
 	return nil
 }

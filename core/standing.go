@@ -40,7 +40,8 @@ type entry struct {
 	claim *Claim
 
 	standing   standing
-	state      State
+	draining   bool
+	failing    bool
 	instance   string // of the claim, when it was last sent
 	holder     *Member
 	validUntil time.Time
@@ -50,7 +51,18 @@ type entry struct {
 }
 
 func (e *entry) member() *Member {
-	return &Member{Registration: e.claim.Registration, State: e.state, Instance: e.instance}
+	return &Member{Registration: e.claim.Registration, State: e.state(), Instance: e.instance}
+}
+
+// state is what the entry announces. One that fails is the last to be picked, draining or not.
+func (e *entry) state() State {
+	switch {
+	case e.failing:
+		return Failing
+	case e.draining:
+		return Draining
+	}
+	return Up
 }
 
 // Registrations returns the registrations of this process, by topic and host.
@@ -146,7 +158,7 @@ func (h *HeartbeatMatchMaker) send(ctx context.Context, call writing, es []*entr
 	claims := make([]*Claim, len(es))
 	h.mu.Lock()
 	for i, e := range es {
-		e.claim.State = e.state
+		e.claim.State = e.state()
 		claims[i] = e.claim
 	}
 	h.mu.Unlock()
@@ -348,15 +360,15 @@ func (h *HeartbeatMatchMaker) beaten(topic, host string) *entry {
 	return e
 }
 
-// drain marks a registration of this process as draining.
-func (h *HeartbeatMatchMaker) drain(topic, host string) *entry {
+// mark changes what a registration of this process announces, and returns nil if there is none.
+func (h *HeartbeatMatchMaker) mark(topic, host string, change func(*entry)) *entry {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	e := h.table[place{topic, host}]
 	if e == nil || e.standing == leaving || e.standing == removed {
 		return nil
 	}
-	e.state = Draining
+	change(e)
 	return e
 }
 

@@ -562,6 +562,40 @@ func TestDrainIsAnnouncedAndKept(t *testing.T) {
 	})
 }
 
+func TestFailAndPassAreAnnouncedAndLeaveADrainAsItIs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := coretest.NewMemory()
+		p := start(t, m)
+		p.wantErr(p.Fail(t.Context(), "compute", "node1"), core.ErrNotRegistered)
+		p.register("compute", "node1")
+		p.StartHeartbeat()
+		is := func(want core.State, when string) {
+			t.Helper()
+			v, err := m.Members(t.Context(), "compute")
+			if err != nil || len(v.Members) != 1 || v.Members[0].State != want {
+				t.Errorf("%s: %v, %v, want one host %s", when, v.Members, err, want)
+			}
+		}
+		p.wantErr(p.Fail(t.Context(), "compute", "node1"), nil)
+		is(core.Failing, "after Fail")
+		m.Lose()
+		time.Sleep(freq)
+		is(core.Failing, "after a loss")
+		p.wantErr(p.Pass(t.Context(), "compute", "node1"), nil)
+		is(core.Up, "after Pass")
+		p.wantErr(p.Drain(t.Context(), "compute", "node1"), nil)
+		p.wantErr(p.Fail(t.Context(), "compute", "node1"), nil)
+		is(core.Failing, "failing and draining")
+		p.wantErr(p.Pass(t.Context(), "compute", "node1"), nil)
+		is(core.Draining, "after Pass of what drains")
+		m.Break(errDown)
+		p.wantErr(p.Fail(t.Context(), "compute", "node1"), core.ErrUnavailable)
+		m.Unbreak()
+		time.Sleep(freq)
+		is(core.Failing, "though every heartbeat announces it")
+	})
+}
+
 func TestADrainWhileABeatIsUnderWayIsNotLost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRegistry()

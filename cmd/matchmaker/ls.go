@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/redismm/matchmaker/cmd/matchmaker/internal/reply"
 	"github.com/redismm/matchmaker/core"
 )
 
@@ -87,26 +88,17 @@ func (a *app) failed(name string, err error) error {
 	return cmp.Or(a.printJSON(text), exitCode(codeOf(err)).orNil())
 }
 
-// counted is what --json prints for a topic.
-type counted struct {
-	Topic    string `json:"topic"`
-	Hosts    int    `json:"hosts"`
-	Up       int    `json:"up"`
-	Draining int    `json:"draining"`
-	Failing  int    `json:"failing"`
-}
-
 func (a *app) lsTopics(ctx context.Context, from listing) error {
 	topics, err := from.Topics(ctx)
 	if err != nil {
 		return err
 	}
-	counts, err := each(topics, func(topic string) (counted, error) {
+	counts, err := each(topics, func(topic string) (reply.Counts, error) {
 		v, err := from.Members(ctx, topic)
 		if err != nil {
-			return counted{}, err
+			return reply.Counts{}, err
 		}
-		return count(v), nil
+		return reply.CountsOf(v), nil
 	})
 	if err != nil {
 		return err
@@ -123,21 +115,6 @@ func (a *app) lsTopics(ctx context.Context, from listing) error {
 		rows = append(rows, []string{c.Topic, strconv.Itoa(c.Hosts), strconv.Itoa(c.Up), strconv.Itoa(c.Draining), strconv.Itoa(c.Failing)})
 	}
 	return a.printTable(rows)
-}
-
-func count(v *core.View) counted {
-	c := counted{Topic: v.Topic, Hosts: len(v.Members)}
-	for _, m := range v.Members {
-		switch m.State {
-		case core.Up:
-			c.Up++
-		case core.Draining:
-			c.Draining++
-		default:
-			c.Failing++
-		}
-	}
-	return c
 }
 
 // listed is what --json prints for a host.

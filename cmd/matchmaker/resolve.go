@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/redismm/matchmaker/cmd/matchmaker/internal/reply"
 	"github.com/redismm/matchmaker/core"
 )
 
@@ -94,25 +95,16 @@ func (r *resolver) one(ctx context.Context, key string) error {
 	return r.answer(ctx, key)
 }
 
-// answered is what --json prints for a key.
-type answered struct {
-	Key    string  `json:"key"`
-	Routes []route `json:"routes"`
-	Error  string  `json:"error,omitempty"`
-}
-
-type route struct {
-	Key    string       `json:"key"`
-	Host   *string      `json:"host"`
-	Member *core.Member `json:"member,omitempty"`
-}
-
 // answer prints what a key leads to. Its error says that it could not be printed.
 func (r *resolver) answer(ctx context.Context, key string) error {
 	routes, err := r.from.Resolve(ctx, key)
 	r.worst = max(r.worst, exitCode(codeOf(err)))
 	if r.JSON {
-		return r.printJSON(r.answered(key, routes, err))
+		a := reply.AnswerOf(key, routes)
+		if err != nil {
+			a.Error = r.message(err)
+		}
+		return r.printJSON(a)
 	}
 	if err != nil {
 		_, err = fmt.Fprintln(r.stderr, "matchmaker:", r.message(err))
@@ -124,18 +116,4 @@ func (r *resolver) answer(ctx context.Context, key string) error {
 	}
 	_, err = io.WriteString(r.stdout, text.String())
 	return err
-}
-
-func (r *resolver) answered(key string, routes []core.Route, err error) answered {
-	a := answered{Key: key, Routes: make([]route, len(routes))}
-	for i, found := range routes {
-		a.Routes[i] = route{Key: found.Key, Member: found.Member}
-		if found.Host != "" {
-			a.Routes[i].Host = &routes[i].Host
-		}
-	}
-	if err != nil {
-		a.Error = r.message(err)
-	}
-	return a
 }

@@ -159,26 +159,17 @@ func (h *HeartbeatMatchMaker) Run(ctx context.Context) error {
 		}
 	}()
 	h.allLeaving()
-	if err := h.leaveAll(ctx); err != nil {
-		return fmt.Errorf("%d registrations could not be left and lapse after %s: %w",
-			len(h.due(leaving)), h.config.TTL, err)
-	}
-	return nil
+	return h.leaveAll(ctx)
 }
 
 // leaveAll leaves what is to be left, again and again until ctx ends.
 func (h *HeartbeatMatchMaker) leaveAll(ctx context.Context) error {
-	var err error
-	for wait := h.config.Freq / 16; ; wait = min(2*wait, time.Second) {
-		if late := h.take(ctx); late != nil {
-			return errors.Join(err, late)
-		}
-		err = h.leave(ctx, h.due(leaving))
-		h.give()
-		if err == nil || !pause(ctx, wait) {
-			return err
-		}
+	err := h.insist(ctx, func(ctx context.Context) error { return h.leave(ctx, h.due(leaving)) })
+	if err != nil {
+		return fmt.Errorf("%d registrations could not be left and lapse after %s: %w",
+			len(h.due(leaving)), h.config.TTL, err)
 	}
+	return nil
 }
 
 // jitter shortens d by up to a tenth.

@@ -1,13 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net"
 	"net/netip"
+	"net/url"
 	"time"
-
-	"github.com/redis/go-redis/v9"
 
 	"github.com/redismm/matchmaker/core"
 )
@@ -30,23 +30,24 @@ func (a *app) reachable(ctx context.Context, addr string) (string, error) {
 }
 
 // ownAddress is the address from which this machine reaches Redis: loopback only beside a Redis that is there
-// too. No packet is sent. While the name of the Redis host cannot be resolved, it is the machine's first
+// too. Of several servers the first counts. No packet is sent. While the name of the Redis host cannot be resolved, it is the machine's first
 // address that is not loopback.
 func ownAddress(ctx context.Context, dsn string) (string, error) {
 	const beside = "127.0.0.1"
 	if dsn == embeddedURL {
 		return beside, nil
 	}
-	o, err := redis.ParseURL(dsn)
+	u, err := url.Parse(dsn) // of Sentinels and clusters too
 	if err != nil {
 		return "", fmt.Errorf("nor is the Redis URL one")
 	}
-	if o.Network == "unix" {
+	if u.Scheme == "unix" {
 		return beside, nil
 	}
+	server := net.JoinHostPort(cmp.Or(u.Hostname(), "localhost"), cmp.Or(u.Port(), "6379"))
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
-	if conn, err := new(net.Dialer).DialContext(ctx, "udp", o.Addr); err == nil {
+	if conn, err := new(net.Dialer).DialContext(ctx, "udp", server); err == nil {
 		defer conn.Close()
 		return conn.LocalAddr().(*net.UDPAddr).IP.String(), nil
 	}

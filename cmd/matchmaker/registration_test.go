@@ -61,7 +61,8 @@ func TestAnAddrWithoutAHostGetsThisMachinesAddress(t *testing.T) {
 	reach := func(url, addr string) (string, error) {
 		return (&app{settings: settings{RedisURL: url}}).reachable(t.Context(), addr)
 	}
-	for _, url := range []string{"redis://127.0.0.1:6379", "redis://localhost", "unix:///run/redis.sock", embeddedURL, "redis://127.9.9.9"} {
+	for _, url := range []string{"redis://127.0.0.1:6379", "redis://localhost", "unix:///run/redis.sock", embeddedURL, "redis://127.9.9.9",
+		"redis://:pw@127.0.0.1/0?master_name=mm&password_file=x", "redis+cluster://localhost:7000", "redis://127.0.0.1:1?addr=127.0.0.1:2"} {
 		for _, addr := range []string{":80", "0.0.0.0:80", "[::]:80"} {
 			got, err := reach(url, addr)
 			if host, _, _ := net.SplitHostPort(got); err != nil || !net.ParseIP(host).IsLoopback() {
@@ -77,7 +78,7 @@ func TestAnAddrWithoutAHostGetsThisMachinesAddress(t *testing.T) {
 	if _, err := firstAddress(); err != nil {
 		t.Skip("not beside a Redis elsewhere:", err)
 	}
-	for _, url := range []string{"redis://192.0.2.1", "redis://no-such-host.invalid"} {
+	for _, url := range []string{"redis://192.0.2.1", "redis://no-such-host.invalid", "redis://192.0.2.1/0?master_name=mm"} {
 		got, err := reach(url, ":80")
 		host, port, _ := net.SplitHostPort(got)
 		if ip := net.ParseIP(host); err != nil || ip == nil || ip.IsLoopback() || ip.IsUnspecified() || port != "80" {

@@ -63,7 +63,7 @@ func TestPasswordOfEachFormOfURLAppearsInNoOutput(t *testing.T) {
 		sentinel.As("alice", meant+"x"):                                                           "WRONGPASS",
 		strings.Replace(sentinel.As("alice", meant), "x2@", "x3@", 1):                             "",
 		"redis://alice@" + r.Addr + "/0?password_file=" + wrong:                                   "WRONGPASS",
-		"redis://alice:" + written + "@" + r.Addr + "/0?password_file=" + wrong:                   "WRONGPASS",
+		"redis://alice:" + written + "@" + r.Addr + "/0?password_file=" + wrong:                   "not both",
 		"redis://alice@" + r.Addr + "/0?password_file=/no/such/file":                              "password_file",
 		"redis://" + gone.Addr + "/0?master_name=mm&username=alice&password=" + written:           gone.Addr,
 		"redis://:" + written + "@" + gone.Addr + "/0?master_name=mm&password=" + written:         gone.Addr,

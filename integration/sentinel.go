@@ -27,7 +27,8 @@ const master = "mm"
 
 // StartSentinel starts them all, each as [StartRedis] does, and returns when every sentinel knows everyone.
 // The options are for the servers, but for those that begin with "sentinel ": "sentinel requirepass secret"
-// is the sentinels' own password, others are as for SENTINEL SET: "sentinel down-after-milliseconds 500".
+// is the sentinels' own password, "sentinel user alice on >secret ..." a user of theirs, others are as for
+// SENTINEL SET: "sentinel down-after-milliseconds 500".
 func StartSentinel(t testing.TB, options ...string) *Sentinel {
 	t.Helper()
 	s := &Sentinel{t: t}
@@ -72,7 +73,7 @@ func (s *Sentinel) newSentinel(serving, watching []string) *Redis {
 		}
 	}
 	for _, o := range watching {
-		if strings.HasPrefix(o, "requirepass ") {
+		if own(o) {
 			options = append(options, o)
 		}
 	}
@@ -81,8 +82,16 @@ func (s *Sentinel) newSentinel(serving, watching []string) *Redis {
 	if r.settings.tls != nil {
 		r.settings.lines = append(r.settings.lines, "tls-replication yes")
 	}
+	if r.settings.admin != "" { // as whom they vote
+		r.settings.lines = append(r.settings.lines, "sentinel sentinel-user "+r.settings.admin, "sentinel sentinel-pass "+r.settings.adminPassword)
+	}
 	r.run = append(r.run, "--sentinel")
 	return r
+}
+
+// own says whether an option is for the sentinels themselves, and not for what they watch.
+func own(option string) bool {
+	return strings.HasPrefix(option, "requirepass ") || strings.HasPrefix(option, "user ")
 }
 
 // replicate makes the first server the primary of the others.
@@ -111,7 +120,7 @@ func (s *Sentinel) watch(watching []string) {
 		set = append(set, "auth-pass", s.settings.adminPassword)
 	}
 	for _, o := range watching {
-		if name, value, _ := strings.Cut(o, " "); name != "requirepass" {
+		if name, value, _ := strings.Cut(o, " "); !own(o) {
 			set = append(set, name, value)
 		}
 	}
@@ -146,5 +155,17 @@ func (s *Sentinel) As(user, password string) string {
 		q.Set("password", password)
 	}
 	u.RawQuery = q.Encode()
+	return u.String()
+}
+
+// AskedAs returns a DSN of the same servers whose sentinels are asked as a user of their own, or as the default
+// user if that is "".
+func (s *Sentinel) AskedAs(dsn, user, password string) string {
+	s.t.Helper()
+	u, err := url.Parse(dsn)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	u.User = userinfo(user, password)
 	return u.String()
 }

@@ -19,6 +19,8 @@ type clients struct {
 	write redis.UniversalClient // no retries
 	owned redis.UniversalClient // to be closed, or nil
 	lines *lines                // of write and owned
+	// sentinels say which server is meant; nil where the DSN names it, or the client is the user's.
+	sentinels *redis.FailoverOptions
 	// patience is how long a client of write waits for a reply, whatever its context allows.
 	patience time.Duration
 }

@@ -25,7 +25,7 @@ const (
 
 // Finding is one thing that [Store.Diagnose] found out about a Redis.
 type Finding struct {
-	// Check is what was looked at: access, server, permissions, writes, channels, latency, eviction, memory,
+	// Check is what was looked at: sentinels, access, server, permissions, writes, channels, latency, eviction, memory,
 	// keys, layout, contests or clock.
 	Check    string   `json:"check"`
 	Severity Severity `json:"severity"`
@@ -40,29 +40,37 @@ type Finding struct {
 // a topic of its own, and removes them. What it has found stands beside an error too: an [core.ErrUnavailable]
 // says that Redis did not answer the rest.
 func (s *Store) Diagnose(ctx context.Context) ([]Finding, error) {
+	found, err := s.diagnoseSentinels(ctx)
+	if err != nil || trouble(found, "sentinels") {
+		return found, s.unavailable(err)
+	}
 	all, err := s.patients(ctx)
 	if f := s.refusal("", err); f != nil {
-		return []Finding{*f}, nil
+		return append(found, *f), nil
 	}
 	if err != nil {
-		return nil, s.unavailable(err)
+		return found, s.unavailable(err)
 	}
 	var going sync.WaitGroup
 	for _, p := range all {
 		going.Go(func() { p.err = p.examine(ctx) })
 	}
 	going.Wait()
-	var found []Finding
 	for _, p := range all {
 		found = append(found, p.found...)
 		err = errors.Join(err, p.err)
 	}
-	if err == nil && !slices.ContainsFunc(found, func(f Finding) bool { return f.Check == "access" }) {
+	if err == nil && !trouble(found, "access") {
 		var of []Finding
 		of, err = s.diagnoseTopics(ctx, all)
 		found = append(found, of...)
 	}
 	return found, s.unavailable(err)
+}
+
+// trouble says whether a check found something bad.
+func trouble(found []Finding, check string) bool {
+	return slices.ContainsFunc(found, func(f Finding) bool { return f.Check == check && f.Severity == Bad })
 }
 
 // patient is a server under examination, and a topic of the doctor's that it keeps.
@@ -141,7 +149,9 @@ func (p *patient) examine(ctx context.Context) error {
 		p.name = to
 	}
 	for _, check := range []func(context.Context, *redis.Conn) error{p.server, p.latency, p.rights, p.channels, p.memory, p.clock} {
-		if err := check(ctx, conn); err != nil {
+		if err := check(ctx, conn); err == errSentinel {
+			return nil
+		} else if err != nil {
 			return err
 		}
 	}

@@ -2,6 +2,7 @@ package redismm
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -16,6 +17,9 @@ const oldestMajor, oldestMinor = 6, 2
 
 // replica is a role as INFO calls it.
 const replica = "slave"
+
+// errSentinel says that nothing more can be found out.
+var errSentinel = errors.New("a Sentinel")
 
 // server reads INFO, and looks at version and role.
 func (p *patient) server(ctx context.Context, conn *redis.Conn) error {
@@ -37,6 +41,9 @@ func (p *patient) server(ctx context.Context, conn *redis.Conn) error {
 		}
 	}
 	switch {
+	case p.info["redis_mode"] == "sentinel":
+		p.finds("server", Bad, "add ?master_name=NAME to the URL: SENTINEL MASTERS lists the names", "it is a Sentinel, which keeps no data")
+		return errSentinel
 	case older(p.info["redis_version"]):
 		p.finds("server", Bad, fmt.Sprintf("upgrade to %d.%d or later", oldestMajor, oldestMinor), "it is %s %s, which lacks commands that the scripts use", name, version)
 	case p.info["role"] == replica:

@@ -1,12 +1,9 @@
 package redismm
 
 import (
-	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"net/url"
-	"os"
 	"regexp"
 	"strings"
 
@@ -40,7 +37,8 @@ func (t *target) connect() (redis.UniversalClient, *lines) {
 		aside := newLines(dialer(t.sentinels.DialTimeout, t.sentinels.TLSConfig), false) // to the sentinels too
 		t.sentinels.Dialer, t.sentinels.MinIdleConns = aside.Dial, 0                     // none is dialled before the next lines
 		client := redis.NewFailoverClient(t.sentinels)
-		own := newLines(client.Options().Dialer, true) // which asks the sentinels
+		client.Options().OnConnect = nil // that is for the sentinels alone
+		own := newLines(asking(client.Options().Dialer, t.sentinels.SentinelUsername), true)
 		own.aside = aside
 		client.Options().Dialer = own.Dial
 		return client, own
@@ -113,33 +111,18 @@ func refusedDSN(dsn string, err error) error {
 	return core.Invalid("redis url", redact(dsn), "want redis://user:password@host:port/db?option=value"+why(err, dsn))
 }
 
-// files are the options of a DSN that name files.
-type files struct{ password, ca, cert, key string }
-
-// takeFiles takes them out of a URL, and returns what is left of its query.
-func takeFiles(u *url.URL) (files, url.Values) {
-	q := u.Query()
-	take := func(name string) string {
-		value := q.Get(name)
-		q.Del(name)
-		return value
-	}
-	f := files{take("password_file"), take("ca_file"), take("cert_file"), take("key_file")}
-	if f != (files{}) {
-		u.RawQuery = q.Encode()
-	}
-	return f, q
-}
-
 // complete sets what every form has.
 func (t *target) complete(f files) error {
 	secure, err := f.tls(t.tls())
 	if err != nil {
 		return err
 	}
-	credentials, err := f.credentials(t.user())
+	credentials, err := t.credentials(f.password)
 	if err != nil {
 		return err
+	}
+	if f.sentinels != "" && t.sentinels == nil {
+		return errors.New("sentinel_password_file wants Sentinels: master_name")
 	}
 	switch {
 	case t.sentinels != nil:
@@ -149,6 +132,8 @@ func (t *target) complete(f files) error {
 		}
 		o.ContextTimeoutEnabled, o.DialerRetries, o.DisableIdentity = true, 1, true
 		o.TLSConfig, o.CredentialsProviderContext = secure, credentials
+		o.OnConnect, err = presenting(o, f.sentinels)
+		return err
 	case t.cluster != nil:
 		t.cluster.ContextTimeoutEnabled = true
 		quietCluster(t.cluster)
@@ -171,58 +156,15 @@ func (t *target) tls() *tls.Config {
 	return t.one.TLSConfig
 }
 
-func (t *target) user() string {
+// user is who the URL says asks the servers.
+func (t *target) user() (name, password string) {
 	switch {
 	case t.sentinels != nil:
-		return t.sentinels.Username
+		return t.sentinels.Username, t.sentinels.Password
 	case t.cluster != nil:
-		return t.cluster.Username
+		return t.cluster.Username, t.cluster.Password
 	}
-	return t.one.Username
-}
-
-// tls adds the files to the configuration of rediss://, which is nil for the other schemes.
-func (f files) tls(c *tls.Config) (*tls.Config, error) {
-	if f.ca == "" && f.cert == "" && f.key == "" {
-		return c, nil
-	}
-	if c == nil {
-		return nil, errors.New("ca_file, cert_file and key_file want rediss://")
-	}
-	if f.ca != "" {
-		text, err := os.ReadFile(f.ca)
-		if err != nil {
-			return nil, errors.New("ca_file: " + err.Error())
-		}
-		c.RootCAs = x509.NewCertPool()
-		if !c.RootCAs.AppendCertsFromPEM(text) {
-			return nil, errors.New("ca_file " + f.ca + ": want certificates in PEM")
-		}
-	}
-	if f.cert != "" || f.key != "" {
-		pair, err := tls.LoadX509KeyPair(f.cert, f.key)
-		if err != nil {
-			return nil, errors.New("cert_file, key_file: " + err.Error())
-		}
-		c.Certificates = []tls.Certificate{pair}
-	}
-	return c, nil
-}
-
-// credentials reads the password at each connection, so that it may change.
-func (f files) credentials(user string) (func(context.Context) (string, string, error), error) {
-	if f.password == "" {
-		return nil, nil
-	}
-	read := func(context.Context) (string, string, error) {
-		text, err := os.ReadFile(f.password)
-		return user, strings.TrimRight(string(text), "\r\n"), err
-	}
-	_, _, err := read(context.Background())
-	if err != nil {
-		return nil, errors.New("password_file: " + err.Error())
-	}
-	return read, nil
+	return t.one.Username, t.one.Password
 }
 
 // plainURL returns a DSN without user, password and options, if it can be told which is which: a password

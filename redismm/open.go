@@ -32,11 +32,12 @@ const (
 //
 //	redis://user:password@host:port/db                                      one server; rediss:// for TLS
 //	unix://user:password@path?db=1                                          one server
-//	redis://host:port/db?addr=host:port&master_name=NAME&password=...       Sentinels, and the server's password
+//	redis://host:port/db?addr=host:port&master_name=NAME&password=...       Sentinels, and the server's password;
+//	                                                                        before the host, the sentinels' own
 //	redis://user:password@host:port?addr=host:port                          a cluster; redis+cluster:// without addr
 //
-// Each also takes password_file, which is read at each connection, and rediss:// takes ca_file, cert_file and
-// key_file, in PEM.
+// Each also takes password_file, and the one of Sentinels sentinel_password_file, in the place of a password and
+// read at each connection; rediss:// takes ca_file, cert_file and key_file, in PEM.
 //
 // Redis need not be there: nothing is sent before the first call, and what cannot be told now is tried
 // again by every heartbeat. The error is a [core.ErrInvalid].
@@ -67,7 +68,7 @@ func OpenStore(dsn string, c Config) (*Store, error) {
 		client.Close()
 		return nil, err
 	}
-	s.owned, s.addr = client, to.addr()
+	s.owned, s.addr, s.sentinels = client, to.addr(), to.sentinels
 	return s, nil
 }
 

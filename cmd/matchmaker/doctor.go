@@ -71,7 +71,7 @@ func (a *app) doctor(ctx context.Context, watch time.Duration) error {
 // hasAccessTrouble says whether nothing more can be found out.
 func hasAccessTrouble(found []redismm.Finding) bool {
 	for _, f := range found {
-		if f.Severity == redismm.Bad && (f.Check == "access" || f.Check == "channels") {
+		if f.Severity == redismm.Bad && slices.Contains([]string{"sentinels", "access", "channels"}, f.Check) {
 			return true
 		}
 	}

@@ -2,13 +2,13 @@ package main
 
 import (
 	"context"
-
 	"fmt"
 	"strconv"
 	"strings"
 
 	"github.com/spf13/pflag"
 
+	"github.com/redismm/matchmaker/cmd/matchmaker/internal/checks"
 	"github.com/redismm/matchmaker/core"
 )
 
@@ -74,9 +74,16 @@ func addLabel(r *core.Registration, label string) error {
 	return nil
 }
 
-// registrations are those of --register, each TOPIC[=HOST][,addr=..][,zone=..][,weight=..][,label.NAME=..],
+// kept is a registration to be kept, and the check that it stands on: the zero one where it stands on this
+// process alone.
+type kept struct {
+	core.Registration
+	check checks.Check
+}
+
+// registrations are those of --register, each of the form registrationForm with what is not needed left out,
 // and those of its variable, which are apart by white space or semicolons.
-type registrations []core.Registration
+type registrations []kept
 
 var _ pflag.Value = (*registrations)(nil)
 
@@ -104,9 +111,9 @@ func (rs *registrations) String() string { return "" }
 // Type is how help calls the value.
 func (rs *registrations) Type() string { return "TOPIC=HOST[,...]" }
 
-func parseRegistration(text string) (core.Registration, error) {
+func parseRegistration(text string) (kept, error) {
 	parts := strings.Split(text, ",")
-	var r core.Registration
+	var r kept
 	r.Topic, r.Host, _ = strings.Cut(parts[0], "=")
 	if r.Host == "" {
 		host, err := hostOf(nil)
@@ -130,9 +137,9 @@ func parseRegistration(text string) (core.Registration, error) {
 	return r, nil
 }
 
-const registrationForm = "TOPIC=HOST,addr=HOST:PORT,zone=ZONE,weight=N,label.NAME=VALUE"
+const registrationForm = "TOPIC=HOST,addr=HOST:PORT,zone=ZONE,weight=N,label.NAME=VALUE,check=URL"
 
-func setField(r *core.Registration, name, value string) error {
+func setField(r *kept, name, value string) (err error) {
 	label, isLabel := strings.CutPrefix(name, "label.")
 	switch {
 	case name == "addr":
@@ -140,37 +147,37 @@ func setField(r *core.Registration, name, value string) error {
 	case name == "zone":
 		r.Zone = value
 	case name == "weight":
-		n, err := strconv.Atoi(value)
-		if err != nil {
-			return core.Invalid("weight", value, "want 1 to 65535")
+		if r.Weight, err = strconv.Atoi(value); err != nil {
+			err = core.Invalid("weight", value, "want 1 to 65535")
 		}
-		r.Weight = n
+	case name == "check":
+		r.check, err = checks.Parse(value)
 	case isLabel:
-		return addLabel(r, label+"="+value)
+		err = addLabel(&r.Registration, label+"="+value)
 	default:
-		return core.Invalid("field", name, "want addr, zone, weight or label.NAME")
+		err = core.Invalid("field", name, "want addr, zone, weight, label.NAME or check")
 	}
-	return nil
+	return err
 }
 
-// kept completes and checks what sidecar is to keep.
-func (a *app) kept(ctx context.Context) ([]core.Registration, error) {
+// toKeep completes and checks what sidecar is to keep.
+func (a *app) toKeep(ctx context.Context) ([]kept, error) {
 	if len(a.Register) == 0 {
 		return nil, usagef("there is nothing to register: want --register %s, or %s", registrationForm, variableOf("register"))
 	}
 	seen := make(map[string]bool)
-	var whole []core.Registration
-	for _, r := range a.Register {
-		key := r.Topic + "\x00" + r.Host
+	var whole []kept
+	for _, k := range a.Register {
+		key := k.Topic + "\x00" + k.Host
 		if seen[key] {
-			return nil, usagef("%s names %s twice", a.origin("register"), core.DirectKey(r.Topic, r.Host))
+			return nil, usagef("%s names %s twice", a.origin("register"), core.DirectKey(k.Topic, k.Host))
 		}
 		seen[key] = true
-		r, err := a.complement(ctx, r)
+		r, err := a.complement(ctx, k.Registration)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", a.origin("register"), err)
 		}
-		whole = append(whole, r)
+		whole = append(whole, kept{r, k.check})
 	}
 	return whole, nil
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/redismm/matchmaker/cmd/matchmaker/internal/checks"
 	"github.com/redismm/matchmaker/core"
 )
 
@@ -16,14 +17,19 @@ func TestARegistrationIsReadFromOneWord(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for text, want := range map[string]core.Registration{
-		"compute=node1": registration("compute", "node1"),
-		"compute":       registration("compute", name),
-		"compute=":      registration("compute", name),
-		"a=b=c":         registration("a", "b=c"),
-		"a=b,addr=[::1]:80,zone=east,weight=7,label.rack=r=1,label.x.y=": {Topic: "a", Host: "b", Addr: "[::1]:80",
-			Zone: "east", Weight: 7, Labels: map[string]string{"rack": "r=1", "x.y": ""}},
-		"compute,zone=z": {Topic: "compute", Host: name, Zone: "z"},
+	healthz, err := checks.Parse("http://127.0.0.1:80/healthz?a=b")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for text, want := range map[string]kept{
+		"compute=node1": {Registration: registration("compute", "node1")},
+		"compute":       {Registration: registration("compute", name)},
+		"compute=":      {Registration: registration("compute", name)},
+		"a=b=c":         {Registration: registration("a", "b=c")},
+		"a=b,addr=[::1]:80,zone=east,weight=7,label.rack=r=1,label.x.y=": {Registration: core.Registration{Topic: "a", Host: "b",
+			Addr: "[::1]:80", Zone: "east", Weight: 7, Labels: map[string]string{"rack": "r=1", "x.y": ""}}},
+		"compute,zone=z": {Registration: core.Registration{Topic: "compute", Host: name, Zone: "z"}},
+		"a=b,check=http://:80/healthz?a=b,zone=z": {core.Registration{Topic: "a", Host: "b", Zone: "z"}, healthz},
 	} {
 		if got, err := parseRegistration(text); err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("%s: %+v, %v, want %+v", text, got, err, want)
@@ -34,7 +40,8 @@ func TestARegistrationIsReadFromOneWord(t *testing.T) {
 		"a=b,addr":                 `"addr" is not name=value`,
 		"a=b,zone=x,zone=y":        `"zone=y" is not name=value, or given twice`,
 		"a=b,weight=heavy":         `invalid weight "heavy": want 1 to 65535`,
-		"a=b,port=80":              `invalid field "port": want addr, zone, weight or label.NAME`,
+		"a=b,port=80":              `invalid field "port": want addr, zone, weight, label.NAME or check`,
+		"a=b,check=8080":           `invalid check "8080": want http://HOST:PORT/PATH`,
 		"a=b,label.=x":             `invalid label "=x"`,
 		"a=b,label.x=1,label.x=2":  `"label.x=2" is not name=value, or given twice`,
 		"a=b,addr=:80,zone=,color": `"color" is not name=value`,
@@ -47,7 +54,7 @@ func TestARegistrationIsReadFromOneWord(t *testing.T) {
 
 func TestTheVariableHoldsSeveralRegistrations(t *testing.T) {
 	t.Parallel()
-	want := registrations{registration("a", "b"), registration("c", "d"), registration("e", "f")}
+	want := registrations{{Registration: registration("a", "b")}, {Registration: registration("c", "d")}, {Registration: registration("e", "f")}}
 	for _, text := range []string{"a=b c=d e=f", "a=b\nc=d\r\n\te=f\n", "a=b;c=d; e=f;", "\n  a=b;;c=d\n  e=f"} {
 		var got registrations
 		if err := got.EnvDecode(text); err != nil || !reflect.DeepEqual(got, want) {

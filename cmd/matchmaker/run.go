@@ -2,58 +2,87 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"os"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/redismm/matchmaker/cmd/matchmaker/internal/checks"
 	"github.com/redismm/matchmaker/cmd/matchmaker/internal/supervise"
 	"github.com/redismm/matchmaker/core"
 )
 
+// running is what the flags of run say.
+type running struct {
+	record
+	topic, host, check string
+	drain              time.Duration
+}
+
 func (a *app) runCommand() *cobra.Command {
-	var topic, host string
-	var more record
+	var w running
 	c := &cobra.Command{
 		Use:   "run --topic TOPIC [flags] -- COMMAND [ARG]...",
 		Short: "Keep a host registered for as long as a command runs",
 		Long: `Starts a command and keeps a host registered for as long as it runs. The command has this one's stdin, stdout,
-stderr and environment. SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2 and SIGWINCH are passed on to it; before
-SIGTERM and SIGINT are, the host is announced as draining, so that it gets no new work. When the command has
-ended, the host leaves, within 5 s, and run exits with the command's code: 128 and the signal that ended it,
-127 if it was not found, 126 if it could not be run. As process 1 of a container it also buries orphans.
+stderr and environment. With --check the host is registered when the check first passes, announced as failing
+when it fails --check-fall times in a row, and as up again after --check-rise passes; without, it is
+registered at once, and up for as long as the command runs.
 
-Redis may be down: the command runs in any case, and is registered when Redis is there. Keys typed at a
-terminal, such as Ctrl-C, reach the command directly and are not passed on twice.`,
-		Example: `  matchmaker run --topic web --addr :8080 -- python3 -m http.server 8080
+At SIGTERM or SIGINT the host is announced as draining, for at most 1s; 2s later, when callers have heard of
+it, the command gets the signal; when it has ended the host leaves, within 5s. A command that runs for longer
+than --drain-timeout is killed. Another SIGTERM changes nothing; a SIGINT that comes second kills the
+command at once. SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2 and SIGWINCH are passed on. What is typed at a terminal,
+such as Ctrl-C, reaches the command directly and is not passed on twice.
+
+run exits with the command's code: 128 and the signal that ended it, 127 if it was not found, 126 if it
+could not be run. As process 1 of a container it also buries orphans. Redis may be down: the command runs in
+any case, and is registered when Redis is there.`,
+		Example: `  matchmaker run --topic web --addr :8080 --check http://:8080/ -- python3 -m http.server 8080
   matchmaker run --topic compute --host node1 --zone east -- ./worker --threads 8`,
 		Args: operands(1, -1, "a command to run after --"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if topic == "" {
-				return usagef("run wants --topic")
-			}
-			place := []string{topic}
-			if host != "" {
-				place = append(place, host)
-			}
-			return a.run(cmd.Context(), more, place, args)
-		},
+		RunE: func(cmd *cobra.Command, args []string) error { return a.run(cmd.Context(), w, args) },
 	}
-	c.Flags().SetInterspersed(false)
-	c.Flags().StringVar(&topic, "topic", "", "the `topic` to register under")
-	c.Flags().StringVar(&host, "host", "", "the host's `name` (default this machine's)")
-	more.flags(c.Flags())
+	f := c.Flags()
+	f.SetInterspersed(false)
+	f.StringVar(&w.topic, "topic", "", "the `topic` to register under")
+	f.StringVar(&w.host, "host", "", "the host's `name` (default this machine's)")
+	w.record.flags(f)
+	f.StringVar(&w.check, "check", "", "what the host stands on, a `URL`: http://HOST:PORT/PATH, https://..., tcp://HOST:PORT"+
+		" or grpc://HOST:PORT[/SERVICE]; a HOST left out is 127.0.0.1")
+	a.checkFlags(f)
+	f.DurationVar(&w.drain, "drain-timeout", core.DefaultDrain, "how long the command may take to end before it is killed")
 	return c
 }
 
-func (a *app) run(ctx context.Context, more record, place, command []string) error {
+// kept is what the flags say is to be kept.
+func (w *running) kept(ctx context.Context, a *app) (kept, error) {
+	if w.topic == "" {
+		return kept{}, usagef("run wants --topic")
+	}
+	if w.drain <= 0 {
+		return kept{}, usageError{core.Invalid("--drain-timeout", w.drain.String(), "want more than 0, such as 25s")}
+	}
+	place := []string{w.topic}
+	if w.host != "" {
+		place = append(place, w.host)
+	}
+	r, err := a.registration(ctx, w.record, place)
+	if err != nil || w.check == "" {
+		return kept{Registration: r}, err
+	}
+	check, err := checks.Parse(w.check)
+	if err != nil {
+		return kept{}, usageError{fmt.Errorf("--check: %w", err)}
+	}
+	return kept{r, check}, nil
+}
+
+func (a *app) run(ctx context.Context, w running, command []string) error {
 	if err := a.needRedis("run"); err != nil {
 		return err
 	}
-	r, err := a.registration(ctx, more, place)
+	host, err := w.kept(ctx, a)
 	if err != nil {
 		return err
 	}
@@ -72,13 +101,9 @@ func (a *app) run(ctx context.Context, more record, place, command []string) err
 	if err != nil {
 		return a.notStarted(err)
 	}
-	staying, leave := context.WithCancel(context.WithoutCancel(ctx))
-	left := make(chan error, 1)
-	go func() { left <- a.keep(staying, mm, []core.Registration{r}) }()
-	a.attend(ctx, child, signals, func() { a.drain(mm, r) })
-	a.log.Info().Int("code", child.Code()).Msg("the command has ended; leaving")
-	leave()
-	a.farewell(left, signals)
+	mm.StartHeartbeat()
+	c := &attended{app: a, mm: mm, child: child, host: host, told: make(chan struct{}), drain: w.drain}
+	c.attend(ctx, signals)
 	return exitCode(child.Code()).orNil()
 }
 
@@ -86,61 +111,4 @@ func (a *app) run(ctx context.Context, more record, place, command []string) err
 func (a *app) notStarted(err error) error {
 	fmt.Fprintln(a.stderr, "matchmaker: run:", err)
 	return exitCode(supervise.CodeOf(err))
-}
-
-// attend passes signals on until the child has ended. Before the first that asks it to stop, it drains. The
-// end of ctx is as SIGTERM.
-func (a *app) attend(ctx context.Context, child *supervise.Child, signals <-chan os.Signal, drain func()) {
-	asked, drained := ctx.Done(), false
-	pass := func(s os.Signal) {
-		if stops := s == syscall.SIGTERM || s == syscall.SIGINT; stops && !drained {
-			drained = true
-			drain()
-		}
-		child.Signal(s)
-	}
-	for {
-		select {
-		case s := <-signals:
-			pass(s)
-		case <-asked:
-			asked = nil
-			pass(syscall.SIGTERM)
-		case <-child.Done():
-			return
-		}
-	}
-}
-
-// drainTimeout bounds how long a signal waits for the host to be announced as draining.
-const drainTimeout = time.Second
-
-func (a *app) drain(mm *core.HeartbeatMatchMaker, r core.Registration) {
-	ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
-	defer cancel()
-	err := mm.Drain(ctx, r.Topic, r.Host)
-	switch {
-	case errors.Is(err, core.ErrNotRegistered):
-	case err != nil:
-		a.log.Warn().Str("error", a.redact(err.Error())).Msg("not announced as draining")
-	default:
-		a.log.Info().Str("topic", r.Topic).Str("host", r.Host).Msg("draining")
-	}
-}
-
-// farewell waits for the registration to leave, unless a signal says not to.
-func (a *app) farewell(left <-chan error, signals <-chan os.Signal) {
-	for {
-		select {
-		case err := <-left:
-			if err != nil {
-				a.log.Warn().Str("error", a.redact(err.Error())).Msg("could not leave; the registration lapses")
-			}
-			return
-		case s := <-signals:
-			if s == syscall.SIGINT || s == syscall.SIGTERM {
-				return
-			}
-		}
-	}
 }

@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/redismm/matchmaker/core"
 )
 
 // supervised is the command line that runs a shell script for topic a, host x.
@@ -95,7 +97,7 @@ func TestSignalsArePassedOn(t *testing.T) {
 		sig  syscall.Signal
 		name string
 	}{{syscall.SIGHUP, "HUP"}, {syscall.SIGQUIT, "QUIT"}, {syscall.SIGUSR1, "USR1"}, {syscall.SIGUSR2, "USR2"},
-		{syscall.SIGWINCH, "WINCH"}, {syscall.SIGINT, "INT"}, {syscall.SIGTERM, "TERM"}, {syscall.SIGTERM, "TERM"}} {
+		{syscall.SIGWINCH, "WINCH"}, {syscall.SIGINT, "INT"}, {syscall.SIGTERM, "TERM"}, {syscall.SIGUSR1, "USR1"}} {
 		before := strings.Count(p.out.String(), "got "+s.name)
 		p.signal(t, s.sig)
 		eventually(t, "the command gets SIG"+s.name, func() bool { return strings.Count(p.out.String(), "got "+s.name) == before+1 })
@@ -115,7 +117,13 @@ func TestSigtermDrainsThenStopsThenLeaves(t *testing.T) {
 	running.out.says(t, "ready")
 	eventually(t, "the host is there", func() bool { return stateOf(t, s, "a", "x") == "up" })
 	running.signal(t, syscall.SIGTERM)
+	eventually(t, "the host drains", func() bool { return stateOf(t, s, "a", "x") == "draining" })
+	announced := time.Now()
 	running.out.says(t, "stopping")
+	if took := time.Since(announced); took < core.DefaultPropagation-200*time.Millisecond {
+		t.Errorf("the command was told to stop %s after the drain was seen, want %s: callers have to hear of it", took, core.DefaultPropagation)
+	}
+	running.signal(t, syscall.SIGTERM) // is one with the first
 	if state := stateOf(t, s, "a", "x"); state != "draining" {
 		t.Errorf("while the command stops the host is %q, want draining", state)
 	}
@@ -127,6 +135,9 @@ func TestSigtermDrainsThenStopsThenLeaves(t *testing.T) {
 	}
 	if state := stateOf(t, s, "a", "x"); state != "" {
 		t.Errorf("after the end it is %s", state)
+	}
+	if n := strings.Count(running.out.String(), "stopping"); n != 1 {
+		t.Errorf("the command was told to stop %d times, want once", n)
 	}
 }
 
@@ -183,7 +194,7 @@ func TestRunWithRedisGoneStillEndsWithTheCode(t *testing.T) {
 	m.Close()
 	p.signal(t, syscall.SIGTERM)
 	p.err.says(t, "the command has ended; leaving")
-	p.signal(t, syscall.SIGTERM) // cuts the farewell short
+	p.signal(t, syscall.SIGINT) // cuts the farewell short
 	if code := p.wait(t); code != 8 {
 		t.Errorf("exit code %d\n%s", code, &p.err)
 	}

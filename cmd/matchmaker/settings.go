@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/redismm/matchmaker/cmd/matchmaker/internal/checks"
 	"github.com/redismm/matchmaker/core"
 	"github.com/redismm/matchmaker/redismm"
 )
@@ -31,6 +32,12 @@ type settings struct {
 	JSON          bool          `env:"JSON"`
 	LogLevel      string        `env:"LOG_LEVEL"`
 	Register      registrations `env:"REGISTER"` // of sidecar alone
+
+	// Of sidecar and run.
+	CheckInterval time.Duration `env:"CHECK_INTERVAL"`
+	CheckTimeout  time.Duration `env:"CHECK_TIMEOUT"`
+	CheckRise     int           `env:"CHECK_RISE"`
+	CheckFall     int           `env:"CHECK_FALL"`
 }
 
 const variablePrefix = "MATCHMAKER_"
@@ -49,6 +56,18 @@ func (s *settings) flags(f *pflag.FlagSet) {
 	f.DurationVar(&s.Timeout, "timeout", 2*time.Second, "how long a command that asks once may take as a whole")
 	f.BoolVar(&s.JSON, "json", false, "one JSON object per line instead of text, in logs too")
 	f.StringVar(&s.LogLevel, "log-level", "info", "the least `level` that is logged to stderr: debug, info, warn, error or off")
+}
+
+// checkFlags are the flags of commands that check what they vouch for.
+func (s *settings) checkFlags(f *pflag.FlagSet) {
+	f.DurationVar(&s.CheckInterval, "check-interval", checks.DefaultInterval, "the time between two checks")
+	f.DurationVar(&s.CheckTimeout, "check-timeout", checks.DefaultTimeout, "how long one check may take")
+	f.IntVar(&s.CheckRise, "check-rise", checks.DefaultRise, "how many passes in a `row` make a failing host up again")
+	f.IntVar(&s.CheckFall, "check-fall", checks.DefaultFall, "how many failures in a `row` make a host failing")
+}
+
+func (s *settings) pace() checks.Pace {
+	return checks.Pace{Interval: s.CheckInterval, Timeout: s.CheckTimeout, Rise: s.CheckRise, Fall: s.CheckFall}
 }
 
 // variables turns the environment into a map. An empty variable is as if it were not there.
@@ -126,6 +145,8 @@ func (a *app) unreadable(variable string, err error) error {
 	switch a.cmd.Flags().Lookup(flagOf(variable)).Value.Type() {
 	case "duration":
 		want = errors.New("want a time such as 500ms, 2s or 1m30s")
+	case "int":
+		want = errors.New("want a whole number")
 	case "bool":
 		want = errors.New("want true or false")
 	default: // envconfig puts the name of the Go field before it
@@ -154,6 +175,9 @@ func (a *app) check() error {
 	a.HeartbeatFreq, a.HeartbeatTTL = whole.Freq, whole.TTL
 	if a.Timeout <= 0 {
 		return refuse("timeout", core.Invalid("timeout", a.Timeout.String(), "want more than 0, such as 2s"))
+	}
+	if flag, err := a.pace().Check(); err != nil {
+		return refuse(flag, err)
 	}
 	level, err := logLevel(a.LogLevel)
 	if err != nil {

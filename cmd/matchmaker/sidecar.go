@@ -22,14 +22,23 @@ A registration is TOPIC=HOST, and what is to be known of the host, each part aft
   zone=ZONE       where it stands, for callers that prefer near ones
   weight=N        its share against its neighbours', 1 to 65535
   label.NAME=VALUE
+  check=URL       what it stands on: http://HOST:PORT/PATH, https://..., tcp://HOST:PORT or
+                  grpc://HOST:PORT[/SERVICE]; a HOST left out is 127.0.0.1
+A host with a check is registered when that first passes. After --check-fall failures in a row it is announced as
+failing, at once: it stays listed, and is the last to be picked; after --check-rise passes it is up again. Without
+a check, the sidecar vouches for itself alone: the host stays up though its program is gone.
+
 HOST is this machine's name if it is left out. MATCHMAKER_REGISTER holds any number of registrations, with
 spaces, newlines or semicolons between them.`,
 		Example: `  matchmaker sidecar --register compute=node1,addr=:8080,zone=east,label.rack=7 --register metrics=node1
+  matchmaker sidecar --register web=web1,addr=:8080,check=http://127.0.0.1:8080/healthz --check-interval 1s
   MATCHMAKER_REGISTER="compute=node1 metrics=node1" matchmaker sidecar`,
 		Args: operands(0, 0, "no operands"),
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.sidecar(cmd.Context()) },
 	}
 	c.Flags().Var(&a.Register, "register", "a `registration` to keep; may be given again")
+	a.checkFlags(c.Flags())
+	c.Flags().SortFlags = false
 	return c
 }
 
@@ -37,7 +46,7 @@ func (a *app) sidecar(ctx context.Context) error {
 	if err := a.needRedis("sidecar"); err != nil {
 		return err
 	}
-	rs, err := a.kept(ctx)
+	ks, err := a.toKeep(ctx)
 	if err != nil {
 		return err
 	}
@@ -49,7 +58,7 @@ func (a *app) sidecar(ctx context.Context) error {
 	}
 	defer end()
 	left := make(chan error, 1)
-	go func() { left <- a.keep(ctx, mm, rs) }()
+	go func() { left <- a.keep(ctx, mm, ks) }()
 	<-ctx.Done()
 	a.log.Info().Msg("leaving")
 	select {
@@ -79,14 +88,13 @@ func (a *app) open(ctx context.Context) (mm *core.HeartbeatMatchMaker, end func(
 
 // keep registers and keeps what it registered until ctx ends, and leaves. Its error says what it could not
 // leave.
-func (a *app) keep(ctx context.Context, mm *core.HeartbeatMatchMaker, rs []core.Registration) error {
-	a.log.Info().Int("registrations", len(rs)).Str("redis", redisAddress(a.RedisURL)).
-		Stringer("heartbeat_freq", a.HeartbeatFreq).Stringer("heartbeat_ttl", a.HeartbeatTTL).Msg("started")
-	first, cancel := context.WithTimeout(ctx, a.Timeout)
-	err := mm.Register(first, rs...)
-	cancel()
-	if err != nil && ctx.Err() == nil {
-		a.log.Warn().Str("error", a.message(err)).Msg("not registered yet")
-	}
-	return mm.Run(ctx)
+func (a *app) keep(ctx context.Context, mm *core.HeartbeatMatchMaker, ks []kept) error {
+	vouched := make(chan struct{})
+	go func() {
+		defer close(vouched)
+		a.vouch(ctx, mm, ks)
+	}()
+	err := mm.Run(ctx)
+	<-vouched
+	return err
 }

@@ -76,6 +76,15 @@ func (c *Child) Signal(s os.Signal) {
 	}
 }
 
+// Kill ends the command at once. It does nothing if the command has ended.
+func (c *Child) Kill() {
+	select {
+	case <-c.done:
+	default:
+		_ = c.cmd.Process.Kill() // fails only if the command has ended
+	}
+}
+
 func (c *Child) wait() int {
 	_ = c.cmd.Wait() // what it says is in the state
 	return codeOf(c.cmd.ProcessState.Sys().(syscall.WaitStatus))

@@ -1,0 +1,70 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"github.com/redismm/matchmaker/cmd/matchmaker/internal/checks"
+	"github.com/redismm/matchmaker/core"
+)
+
+// vouch registers what stands on this process at once and what stands on a check when that first passes, and
+// announces what checks say from then on, until ctx ends. Heartbeats are for another to begin.
+func (a *app) vouch(ctx context.Context, mm *core.HeartbeatMatchMaker, ks []kept) {
+	a.log.Info().Int("registrations", len(ks)).Str("redis", redisAddress(a.RedisURL)).
+		Stringer("heartbeat_freq", a.HeartbeatFreq).Stringer("heartbeat_ttl", a.HeartbeatTTL).Msg("started")
+	var at []core.Registration
+	var followed sync.WaitGroup
+	for _, k := range ks {
+		if k.check == (checks.Check{}) {
+			at = append(at, k.Registration)
+			continue
+		}
+		followed.Go(func() { a.follow(ctx, mm, k) })
+	}
+	if len(at) > 0 {
+		a.register(ctx, mm, at...)
+	}
+	followed.Wait()
+	<-ctx.Done()
+}
+
+// register registers, or logs why not yet: every heartbeat tries again.
+func (a *app) register(ctx context.Context, mm *core.HeartbeatMatchMaker, rs ...core.Registration) {
+	first, cancel := context.WithTimeout(ctx, a.Timeout)
+	defer cancel()
+	if err := mm.Register(first, rs...); err != nil && ctx.Err() == nil {
+		a.log.Warn().Str("error", a.message(err)).Msg("not registered yet")
+	}
+}
+
+// follow registers a host when its check first passes, and announces each change from then on.
+func (a *app) follow(ctx context.Context, mm *core.HeartbeatMatchMaker, k kept) {
+	registered := false
+	a.pace().Follow(ctx, k.check.Ask, func(reason error) {
+		line := a.log.Info()
+		if reason != nil {
+			line = a.log.Warn().Str("error", reason.Error())
+		}
+		line = line.Str("topic", k.Topic).Str("host", k.Host)
+		var err error
+		switch {
+		case !registered && reason != nil:
+			line.Msg("the check fails; not registered before it passes")
+		case !registered:
+			line.Stringer("check", k.check).Msg("the check passes; registering")
+			registered = true
+			a.register(ctx, mm, k.Registration)
+		case reason != nil:
+			line.Msg("the check fails; the host is announced as failing")
+			err = mm.Fail(ctx, k.Topic, k.Host)
+		default:
+			line.Msg("the check passes again; the host is announced as up")
+			err = mm.Pass(ctx, k.Topic, k.Host)
+		}
+		if err != nil && ctx.Err() == nil && !errors.Is(err, core.ErrNotRegistered) {
+			a.log.Warn().Str("error", a.message(err)).Msg("not announced yet")
+		}
+	})
+}

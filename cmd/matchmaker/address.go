@@ -3,17 +3,24 @@ package main
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"net"
 	"net/netip"
 	"net/url"
 	"time"
 
+	"github.com/spf13/pflag"
+
+	"github.com/redismm/matchmaker/cmd/matchmaker/internal/advertise"
 	"github.com/redismm/matchmaker/core"
 )
 
+func (s *settings) advertiseFlag(f *pflag.FlagSet) {
+	f.StringVar(&s.Advertise, "advertise", "auto",
+		"this machine's address for an addr such as :8080, by a `word`: "+advertise.Form)
+}
+
 // reachable gives an addr without a host part, or with the unspecified address that servers listen on, the
-// address at which this machine is seen.
+// address at which this machine is seen, and logs why it is that one.
 func (a *app) reachable(ctx context.Context, addr string) (string, error) {
 	host, port, err := net.SplitHostPort(addr)
 	if addr == "" || err != nil {
@@ -22,47 +29,38 @@ func (a *app) reachable(ctx context.Context, addr string) (string, error) {
 	if ip, err := netip.ParseAddr(host); host != "" && (err != nil || !ip.IsUnspecified()) {
 		return addr, nil
 	}
-	own, err := ownAddress(ctx, a.RedisURL)
+	m, err := machine(ctx, a.RedisURL, a.env)
 	if err != nil {
 		return "", core.Invalid("addr", addr, "want an address before the port: "+err.Error())
 	}
-	return net.JoinHostPort(own, port), nil
+	own, err := m.Choose(a.Advertise)
+	if err != nil {
+		return "", usagef("addr %q, and %s: %w", addr, a.origin("advertise"), err)
+	}
+	if !a.asksOnce && a.advertised.Swap(own) != own {
+		a.log.Info().Stringer("address", own.Addr).Str("why", own.Why).Msg("advertising")
+	}
+	return net.JoinHostPort(own.Addr.String(), port), nil
 }
 
-// ownAddress is the address from which this machine reaches Redis: loopback only beside a Redis that is there
-// too. Of several servers the first counts. No packet is sent. While the name of the Redis host cannot be resolved, it is the machine's first
-// address that is not loopback.
-func ownAddress(ctx context.Context, dsn string) (string, error) {
-	const beside = "127.0.0.1"
-	if dsn == embeddedURL {
-		return beside, nil
-	}
-	u, err := url.Parse(dsn) // of Sentinels and clusters too
+// machine is what is known of this machine and of the way from it to Redis; of several servers the first counts.
+func machine(ctx context.Context, dsn string, env map[string]string) (*advertise.Machine, error) {
+	interfaces, err := advertise.Here()
 	if err != nil {
-		return "", fmt.Errorf("nor is the Redis URL one")
+		return nil, err
 	}
-	if u.Scheme == "unix" {
-		return beside, nil
+	m := &advertise.Machine{Interfaces: interfaces, Env: func(name string) string { return env[name] }}
+	u, err := url.Parse(dsn)
+	if dsn == embeddedURL || err == nil && u.Scheme == "unix" {
+		m.Beside = true
+		return m, nil
 	}
-	server := net.JoinHostPort(cmp.Or(u.Hostname(), "localhost"), cmp.Or(u.Port(), "6379"))
+	if err != nil { // to be refused where Redis is opened
+		return m, nil
+	}
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
-	if conn, err := new(net.Dialer).DialContext(ctx, "udp", server); err == nil {
-		defer conn.Close()
-		return conn.LocalAddr().(*net.UDPAddr).IP.String(), nil
-	}
-	return firstAddress()
-}
-
-func firstAddress() (string, error) {
-	addrs, err := net.InterfaceAddrs()
-	if err != nil {
-		return "", err
-	}
-	for _, a := range addrs {
-		if n, ok := a.(*net.IPNet); ok && n.IP.IsGlobalUnicast() {
-			return n.IP.String(), nil
-		}
-	}
-	return "", fmt.Errorf("this machine has no address but loopback")
+	m.Registry = advertise.Towards(ctx, net.JoinHostPort(cmp.Or(u.Hostname(), "localhost"), cmp.Or(u.Port(), "6379")))
+	m.Beside = m.Registry.IsLoopback()
+	return m, nil
 }

@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"strings"
+	"sync/atomic"
 
 	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
@@ -22,6 +23,7 @@ type app struct {
 	log            zerolog.Logger
 	cmd            *cobra.Command // the command that runs
 	asksOnce       bool           // and may take no longer than --timeout
+	advertised     atomic.Value   // the last choice that was logged
 }
 
 // run does what args ask and returns the exit code. The end of ctx asks it to stop, as SIGTERM does.

@@ -19,8 +19,9 @@ type record struct {
 	labels     []string
 }
 
-func (r *record) flags(f *pflag.FlagSet) {
+func (r *record) flags(f *pflag.FlagSet, s *settings) {
 	f.StringVar(&r.addr, "addr", "", "where the host serves, `host:port`; \":8080\" gets this machine's address")
+	s.advertiseFlag(f)
 	f.StringVar(&r.zone, "zone", "", "where the host stands, for callers that prefer near ones")
 	f.IntVar(&r.weight, "weight", 0, "the host's share against its neighbours', 1 to 65535 (default 1)")
 	f.StringArrayVar(&r.labels, "label", nil, "a label `name=value` for callers; may be given again")

@@ -66,7 +66,7 @@ func TestTheVariableHoldsSeveralRegistrations(t *testing.T) {
 func TestAnAddrWithoutAHostGetsThisMachinesAddress(t *testing.T) {
 	t.Parallel()
 	reach := func(url, addr string) (string, error) {
-		return (&app{settings: settings{RedisURL: url}}).reachable(t.Context(), addr)
+		return (&app{settings: settings{RedisURL: url, Advertise: "auto"}}).reachable(t.Context(), addr)
 	}
 	for _, url := range []string{"redis://127.0.0.1:6379", "redis://localhost", "unix:///run/redis.sock", embeddedURL, "redis://127.9.9.9",
 		"redis://:pw@127.0.0.1/0?master_name=mm&password_file=x", "redis+cluster://localhost:7000", "redis://127.0.0.1:1?addr=127.0.0.1:2"} {
@@ -82,14 +82,54 @@ func TestAnAddrWithoutAHostGetsThisMachinesAddress(t *testing.T) {
 			t.Errorf("%s: %s, %v, want it as it is", addr, got, err)
 		}
 	}
-	if _, err := firstAddress(); err != nil {
-		t.Skip("not beside a Redis elsewhere:", err)
+	here, err := machine(t.Context(), "redis://192.0.2.1", nil)
+	if err != nil {
+		t.Fatal(err)
 	}
-	for _, url := range []string{"redis://192.0.2.1", "redis://no-such-host.invalid", "redis://192.0.2.1/0?master_name=mm"} {
+	for _, url := range []string{"redis://192.0.2.1", "redis://no-such-host.invalid", "redis://u:p@192.0.2.1:26379/0?addr=192.0.2.2:26379&master_name=a"} {
 		got, err := reach(url, ":80")
+		if err != nil { // as where there are several networks, or none
+			if !strings.Contains(err.Error(), "addresses fit") && !strings.Contains(err.Error(), "has none") {
+				t.Errorf(":80 beside %s: %v", url, err)
+			}
+			continue
+		}
 		host, port, _ := net.SplitHostPort(got)
-		if ip := net.ParseIP(host); err != nil || ip == nil || ip.IsLoopback() || ip.IsUnspecified() || port != "80" {
-			t.Errorf(":80 beside %s: %s, %v, want an address of this machine that is not loopback", url, got, err)
+		if ip := net.ParseIP(host); ip == nil || ip.IsLoopback() || ip.IsUnspecified() || port != "80" {
+			t.Errorf(":80 beside %s: %s, want an address of this machine that is not loopback (%v)", url, got, here.Interfaces)
+		}
+	}
+}
+
+func TestTheAdvertisedAddressIsChosenAndExplained(t *testing.T) {
+	t.Parallel()
+	m := startRedis(t)
+	for _, c := range []struct {
+		env    string
+		args   []string
+		served string
+		why    string
+	}{
+		{"", nil, "127.0.0.1:80", "Redis is on this machine, and so are its callers"},
+		{"", []string{"--advertise=203.0.113.9"}, "203.0.113.9:80", "it was given; no interface of this machine has it"},
+		{"MATCHMAKER_ADVERTISE=env:POD_IP", nil, "10.1.2.3:80", "the variable POD_IP holds it; no interface"},
+	} {
+		b := sidecar(append(c.args, "--register=a=x,addr=:80", "--register=b=x,addr=:80")...).at(m).with("POD_IP=10.1.2.3", c.env).start(t)
+		b.err.says(t, `"address":"`+strings.TrimSuffix(c.served, ":80")+`","why":"`+c.why, `"addr":"`+c.served)
+		if n := strings.Count(b.err.String(), `"message":"advertising"`); n != 1 {
+			t.Errorf("the choice is explained %d times, want once", n)
+		}
+		b.end(t)
+	}
+	for _, c := range []struct{ env, says string }{
+		{"MATCHMAKER_ADVERTISE=127.0.0.1", `addr ":80", and MATCHMAKER_ADVERTISE: invalid advertised address "127.0.0.1": Redis is not on this machine`},
+		{"MATCHMAKER_ADVERTISE=env:NO_SUCH", `the variable NO_SUCH is "", want an IP address in it`},
+		{"MATCHMAKER_ADVERTISE=node1", "want auto, an IP address, iface:NAME, cidr:PREFIX or env:VARIABLE"},
+	} {
+		for _, args := range [][]string{{"sidecar", "--register=a=x,addr=:80"}, {"run", "--topic=a", "--addr=:80", "true"}, {"register", "a", "x", "--addr=:80"}} {
+			if r := matchmaker(args...).with("MATCHMAKER_REDIS_URL=redis://192.0.2.1", c.env).run(t); r.code != exitUsage || !strings.Contains(r.err, c.says) {
+				t.Errorf("%q with %s: %+v, want %s", args, c.env, r, c.says)
+			}
 		}
 	}
 }

@@ -47,7 +47,7 @@ any case, and is registered when Redis is there.`,
 	f.SetInterspersed(false)
 	f.StringVar(&w.topic, "topic", "", "the `topic` to register under")
 	f.StringVar(&w.host, "host", "", "the host's `name` (default this machine's)")
-	w.record.flags(f)
+	w.record.flags(f, &a.settings)
 	f.StringVar(&w.check, "check", "", "what the host stands on, a `URL`: http://HOST:PORT/PATH, https://..., tcp://HOST:PORT"+
 		" or grpc://HOST:PORT[/SERVICE]; a HOST left out is 127.0.0.1")
 	a.checkFlags(f)

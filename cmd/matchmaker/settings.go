@@ -33,7 +33,8 @@ type settings struct {
 	LogLevel      string        `env:"LOG_LEVEL"`
 	Register      registrations `env:"REGISTER"` // of sidecar alone
 
-	// Of sidecar and run.
+	// Of sidecar and run; the first of register too.
+	Advertise     string        `env:"ADVERTISE"`
 	CheckInterval time.Duration `env:"CHECK_INTERVAL"`
 	CheckTimeout  time.Duration `env:"CHECK_TIMEOUT"`
 	CheckRise     int           `env:"CHECK_RISE"`

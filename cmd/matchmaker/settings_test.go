@@ -51,6 +51,7 @@ func TestAFlagBeatsItsVariableAndThatTheDefault(t *testing.T) {
 		return got
 	}
 	checked := func(s settings) settings { // what a command without flags of its own has beside
+		s.Advertise = "auto"
 		s.CheckInterval, s.CheckTimeout, s.CheckRise, s.CheckFall = checks.DefaultInterval, checks.DefaultTimeout, checks.DefaultRise, checks.DefaultFall
 		return s
 	}

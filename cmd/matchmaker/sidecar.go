@@ -18,7 +18,7 @@ func (a *app) sidecarCommand() *cobra.Command {
 now is tried again with every heartbeat. What happens to the registrations is logged on stderr.
 
 A registration is TOPIC=HOST, and what is to be known of the host, each part after a comma:
-  addr=HOST:PORT  where it serves; addr=:8080 gets this machine's address in the network of Redis
+  addr=HOST:PORT  where it serves; addr=:8080 gets this machine's address, by --advertise
   zone=ZONE       where it stands, for callers that prefer near ones
   weight=N        its share against its neighbours', 1 to 65535
   label.NAME=VALUE
@@ -37,6 +37,7 @@ spaces, newlines or semicolons between them.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.sidecar(cmd.Context()) },
 	}
 	c.Flags().Var(&a.Register, "register", "a `registration` to keep; may be given again")
+	a.advertiseFlag(c.Flags())
 	a.checkFlags(c.Flags())
 	c.Flags().SortFlags = false
 	return c

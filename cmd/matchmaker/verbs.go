@@ -38,7 +38,7 @@ func (a *app) placeCommand(c *cobra.Command, do verb) *cobra.Command {
 	var more record
 	if c.Name() == "register" {
 		c.Use += " [flags]"
-		more.flags(c.Flags())
+		more.flags(c.Flags(), &a.settings)
 	}
 	c.RunE = func(cmd *cobra.Command, args []string) error {
 		if err := a.needRedis(cmd.Name()); err != nil {

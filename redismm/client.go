@@ -1,6 +1,7 @@
 package redismm
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -47,6 +48,18 @@ func (c *clients) close() error {
 		err = errors.Join(err, c.owned.Close())
 	}
 	return err
+}
+
+// confirm uses the client that asked the sentinels, which hears of a failover from them and closes its own connections
+// then: what it dials next cuts those of the other to the old primary, which may answer still, cut off from the rest.
+// Who looks topics up or watches does without.
+func (c *clients) confirm(ctx context.Context, within time.Duration) {
+	if c.sentinels == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
+	_ = c.read.Ping(ctx).Err()
 }
 
 // unavailable says that Redis could not answer, and which Redis.

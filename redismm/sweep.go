@@ -158,6 +158,7 @@ func (w *sweeper) run() {
 			return
 		}
 		ctx, cancel := context.WithTimeout(w.ctx, freq)
+		w.store.confirm(ctx, freq/4)
 		w.rounds(ctx, all)
 		cancel()
 	}

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -185,6 +186,42 @@ func Pickable(members []*Member) []*Member {
 		}
 	}
 	return nil
+}
+
+// Reach returns whom a front that connects to hosts picks among: the [Pickable] of the members that have an Addr
+// and that want accepts; a nil want accepts all. If there are none the error says why, as Err does, or that it is
+// an [ErrNoHosts] and which hosts have no Addr.
+func (v *View) Reach(want func(*Member) bool) ([]*Member, error) {
+	if err := v.Err(); err != nil {
+		return nil, err
+	}
+	reachable := make([]*Member, 0, len(v.Members))
+	var without []string
+	for _, m := range v.Members {
+		switch {
+		case want != nil && !want(m):
+		case m.Addr == "":
+			without = append(without, m.Host)
+		default:
+			reachable = append(reachable, m)
+		}
+	}
+	switch {
+	case len(reachable) > 0:
+		return Pickable(reachable), nil
+	case len(without) > 0:
+		return nil, fmt.Errorf("%w with an address for topic %q: %s registered without", ErrNoHosts, v.Topic, someOf(without))
+	}
+	return nil, fmt.Errorf("%w of those wanted for topic %q", ErrNoHosts, v.Topic)
+}
+
+// someOf lists names, the first few of many.
+func someOf(names []string) string {
+	const few = 5
+	if more := len(names) - few; more > 0 {
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:few], ", "), more)
+	}
+	return strings.Join(names, ", ")
 }
 
 // Directory says who is registered under a topic, asking the registry each time.

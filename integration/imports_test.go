@@ -25,6 +25,8 @@ var layers = []struct {
 	{folder: "core"},
 	{folder: "redismm", within: []string{"core"}, foreign: []string{"github.com/redis/go-redis/v9"}},
 	{folder: "ringmm", within: []string{"core"}},
+	{folder: "grpcmm", within: []string{"core"}, foreign: []string{"google.golang.org/grpc"}},
+	{folder: "httpmm", within: []string{"core"}},
 }
 
 type pkg struct {

@@ -15,6 +15,7 @@ import (
 // folders are the packages that the pages name, by what they call them.
 var folders = map[string]string{
 	"core": "core", "coretest": "core/coretest", "redismm": "redismm", "ringmm": "ringmm",
+	"grpcmm": "grpcmm", "httpmm": "httpmm",
 	"cmd": "cmd/matchmaker", "supervise": "cmd/matchmaker/internal/supervise", "integration": "integration",
 }
 

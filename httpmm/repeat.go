@@ -1,0 +1,68 @@
+package httpmm
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"slices"
+	"syscall"
+)
+
+// unsent says whether an error means that nothing was sent, because no connection was made.
+func unsent(err error) bool {
+	var op *net.OpError
+	return errors.As(err, &op) && op.Op == "dial"
+}
+
+// broken says whether an error means that the connection broke before an answer.
+func broken(err error) bool {
+	for _, end := range []error{io.EOF, io.ErrUnexpectedEOF, syscall.ECONNRESET, syscall.EPIPE} {
+		if errors.Is(err, end) {
+			return true
+		}
+	}
+	return false
+}
+
+// lost says whether an error means that the host could not be connected to, or went away.
+func lost(err error) bool { return unsent(err) || broken(err) }
+
+// late says whether an error means that the request's time was over.
+func late(err error) bool { return errors.Is(err, context.DeadlineExceeded) }
+
+// repeatable says whether a request that failed may be sent to another host: it was not sent, or may be carried
+// out twice; and its body can be had again.
+func repeatable(req *http.Request, err error) bool {
+	return req.Context().Err() == nil && (unsent(err) || broken(err) && idempotent(req)) &&
+		(empty(req) || req.GetBody != nil)
+}
+
+func idempotent(req *http.Request) bool {
+	methods := []string{"", http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace, http.MethodPut, http.MethodDelete}
+	return slices.Contains(methods, req.Method) || req.Header.Get("Idempotency-Key") != ""
+}
+
+func empty(req *http.Request) bool { return req.Body == nil || req.Body == http.NoBody }
+
+// rewound is a request with its body from the beginning.
+func rewound(req *http.Request) (*http.Request, error) {
+	if empty(req) {
+		return req, nil
+	}
+	body, err := req.GetBody()
+	if err != nil {
+		return nil, err
+	}
+	again := req.WithContext(req.Context())
+	again.Body = body
+	return again, nil
+}
+
+// discard closes the body of a request that is not sent, as a RoundTripper must.
+func discard(req *http.Request) {
+	if req.Body != nil {
+		req.Body.Close()
+	}
+}

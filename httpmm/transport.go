@@ -1,0 +1,136 @@
+package httpmm
+
+import (
+	"cmp"
+	"context"
+	"net/http"
+	"net/http/httptrace"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/redismm/matchmaker/core"
+)
+
+// DefaultAvoid is how long a host that could not be connected to is left alone.
+const DefaultAvoid = 5 * time.Second
+
+// Transport sends each request to a host of the topic that its URL names in the host's place. It is an
+// [http.RoundTripper]; its fields are set before the first request, and from then on any number of requests may be
+// under way.
+type Transport struct {
+	// Policy picks the host; nil means [core.Random]. [core.Rendezvous] finds its key in the request's context.
+	Policy core.Policy
+	// Host is the Host header of every request; "" leaves it to the request, whose own is the topic unless its
+	// Host field says otherwise. The name that a host's certificate must bear is the base transport's matter:
+	// http.Transport takes its TLSClientConfig.ServerName, or else the address.
+	Host string
+	// Avoid is how long a host that could not be connected to is left alone, unless there is nobody else; 0
+	// means 5 s.
+	Avoid time.Duration
+
+	from   core.Directory
+	base   http.RoundTripper
+	topics sync.Map // of *choices by topic; only of topics in which somebody is
+}
+
+var _ http.RoundTripper = (*Transport)(nil)
+
+// NewTransport returns a transport over base; nil is [http.DefaultTransport]. Hosts are looked up for each request:
+// from should be a [core.Live], which answers from memory and goes on when the registry does not. A backend asks the
+// registry each time, and says when it cannot.
+func NewTransport(from core.Directory, base http.RoundTripper) *Transport {
+	if base == nil {
+		base = http.DefaultTransport
+	}
+	return &Transport{from: from, base: base}
+}
+
+// RoundTrip sends a request to a host of its URL's topic. If no connection to the host can be made, or the
+// connection breaks before an answer and the method is idempotent, another host is tried, once, if the body can be
+// had again. When nobody is there, the error is that of a lookup.
+func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
+	m, err := t.choose(req.Context(), req.URL.Host)
+	if err != nil {
+		discard(req)
+		return nil, err
+	}
+	resp, err := t.send(req, m)
+	if err == nil || !repeatable(req, err) {
+		return resp, err
+	}
+	other, none := t.choose(req.Context(), req.URL.Host)
+	if none != nil || other.Addr == m.Addr {
+		return nil, err
+	}
+	again, none := rewound(req)
+	if none != nil {
+		return nil, err
+	}
+	return t.send(again, other)
+}
+
+// send sends a request to one host, and notes whether it could be connected to.
+func (t *Transport) send(req *http.Request, m *core.Member) (*http.Response, error) {
+	var conn connecting
+	out := req.WithContext(httptrace.WithClientTrace(req.Context(), conn.trace()))
+	to := *req.URL
+	to.Host = m.Addr
+	out.URL = &to
+	out.Host = cmp.Or(t.Host, req.Host, req.URL.Host)
+	resp, err := t.base.RoundTrip(out)
+	if err != nil {
+		if lost(err) || conn.failed(err) {
+			t.avoid(req.URL.Host, m.Addr)
+		}
+		return nil, err
+	}
+	resp.Request = req // relative locations are of the topic
+	return resp, nil
+}
+
+// connecting is how far a request came to a connection, where the base transport says so.
+type connecting struct{ asked, got atomic.Bool }
+
+func (c *connecting) trace() *httptrace.ClientTrace {
+	return &httptrace.ClientTrace{
+		GetConn: func(string) { c.asked.Store(true) },
+		GotConn: func(httptrace.GotConnInfo) { c.got.Store(true) },
+	}
+}
+
+// failed says whether the time that a request had went by without a connection.
+func (c *connecting) failed(err error) bool {
+	return c.asked.Load() && !c.got.Load() && late(err)
+}
+
+// CloseIdleConnections closes those of the base transport.
+func (t *Transport) CloseIdleConnections() {
+	if c, ok := t.base.(interface{ CloseIdleConnections() }); ok {
+		c.CloseIdleConnections()
+	}
+}
+
+// choose picks a host of a topic.
+func (t *Transport) choose(ctx context.Context, topic string) (*core.Member, error) {
+	v, err := t.from.Members(ctx, topic)
+	if err != nil {
+		return nil, err
+	}
+	if err := v.Err(); err != nil {
+		t.topics.Delete(topic)
+		return nil, err
+	}
+	known, ok := t.topics.Load(topic)
+	if !ok {
+		known, _ = t.topics.LoadOrStore(topic, new(choices))
+	}
+	return known.(*choices).choose(ctx, v, t.Policy)
+}
+
+// avoid leaves a host of a topic alone for a while.
+func (t *Transport) avoid(topic, addr string) {
+	if known, ok := t.topics.Load(topic); ok {
+		known.(*choices).avoid(addr, cmp.Or(t.Avoid, DefaultAvoid))
+	}
+}

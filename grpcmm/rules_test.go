@@ -217,7 +217,7 @@ func TestEndpointsAreOneForEachHostInOrder(t *testing.T) {
 	var got []string
 	for _, e := range s.Endpoints {
 		for _, a := range e.Addresses {
-			if a.ServerName != "" || a.Attributes != nil || a.BalancerAttributes != nil {
+			if a.ServerName != "" || a.Attributes != nil {
 				t.Errorf("%s says more than its address: %v", a.Addr, a)
 			}
 			got = append(got, a.Addr+" "+grpcmm.Zone(e)+" "+string('0'+rune(weight.FromEndpoint(e).Weight)))

@@ -81,6 +81,13 @@ type Backend interface {
 	Topics(ctx context.Context) ([]string, error)
 }
 
+// Choosy is a [Backend] that has no room for some registrations.
+type Choosy interface {
+	// Keepable returns an [ErrUnsupported] that says why for a registration that it can never keep, else nil. It
+	// asks nobody.
+	Keepable(r Registration) error
+}
+
 // Alerter is a [Backend] that notices things between calls.
 type Alerter interface {
 	// Alert is called once, before any other method. A backend calls beat when a round of beats is worth

@@ -148,14 +148,12 @@ const graceful = 100 * time.Millisecond
 // Register takes the places over from any older instance and keeps them: the original's register. A
 // registration of this process under the same topic and host is replaced.
 //
-// [ErrInvalid] means that nothing was kept. Any other error means that what could not be done now is kept
-// and tried again by every heartbeat. As with every verb that writes, the call to the backend takes at most
+// [ErrInvalid], and the [ErrUnsupported] of a [Choosy] backend, mean that nothing was kept. Any other error means that
+// what could not be done now is kept and tried again by every heartbeat. As with every verb that writes, the call to the backend takes at most
 // half an interval, so that no heartbeat waits too long for it.
 func (h *HeartbeatMatchMaker) Register(ctx context.Context, rs ...Registration) error {
-	for i := range rs {
-		if err := rs[i].Check(); err != nil {
-			return err
-		}
+	if err := h.check(rs); err != nil {
+		return err
 	}
 	added := h.add(rs)
 	if err := h.take(ctx); err != nil {
@@ -167,6 +165,21 @@ func (h *HeartbeatMatchMaker) Register(ctx context.Context, rs ...Registration) 
 		return fmt.Errorf("register: %w; it is kept, and tried again by every heartbeat", err)
 	}
 	return h.firstWithout("register", added)
+}
+
+// check returns why one of rs can never be kept.
+func (h *HeartbeatMatchMaker) check(rs []Registration) error {
+	choosy, _ := h.backend.(Choosy)
+	for _, r := range rs {
+		err := r.Check()
+		if err == nil && choosy != nil {
+			err = choosy.Keepable(r)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Unregister leaves a place: the original's unregister. If this process holds no registration there, whoever

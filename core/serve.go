@@ -21,12 +21,10 @@ type Service struct {
 // and Serve returns why it ended.
 //
 // The registry need not be there: what cannot be told now is tried again by every heartbeat. A registration
-// that is refused is an [ErrInvalid], and nothing was served.
+// that is refused is an [ErrInvalid], or of a [Choosy] backend an [ErrUnsupported], and nothing was served.
 func (h *HeartbeatMatchMaker) Serve(ctx context.Context, s Service, rs ...Registration) error {
-	for i := range rs {
-		if err := rs[i].Check(); err != nil {
-			return err
-		}
+	if err := h.check(rs); err != nil {
+		return err
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- s.Serve() }()

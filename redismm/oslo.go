@@ -40,6 +40,7 @@ type Oslo struct {
 
 var _ interface {
 	core.Backend
+	core.Choosy
 	core.Exchanges
 } = (*Oslo)(nil)
 
@@ -127,7 +128,7 @@ func (o *Oslo) beat(ctx context.Context, ttl time.Duration, claims []*core.Claim
 	out := make([]core.Outcome, len(claims))
 	var failed error
 	for i, c := range claims {
-		if err := keepable(&c.Registration); err != nil {
+		if err := o.Keepable(c.Registration); err != nil {
 			failed = err
 			continue
 		}
@@ -147,8 +148,8 @@ func (o *Oslo) beat(ctx context.Context, ttl time.Duration, claims []*core.Claim
 	return out, failed
 }
 
-// keepable returns nil for a registration that is a name alone.
-func keepable(r *core.Registration) error {
+// Keepable returns nil for a registration that is a name alone.
+func (o *Oslo) Keepable(r core.Registration) error {
 	var more []string
 	for field, is := range map[string]bool{"addr": r.Addr != "", "zone": r.Zone != "", "weight": r.Weight > 1, "labels": len(r.Labels) > 0} {
 		if is {
@@ -159,7 +160,7 @@ func keepable(r *core.Registration) error {
 		return nil
 	}
 	slices.Sort(more)
-	return unsupported(r, strings.Join(more, ", ")+"; register the names of topic and host alone")
+	return unsupported(&r, strings.Join(more, ", ")+"; register the names of topic and host alone")
 }
 
 func unsupported(r *core.Registration, what string) error {

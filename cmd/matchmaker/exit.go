@@ -39,10 +39,12 @@ func codeOf(err error) int {
 		return 0
 	case errors.As(err, &code):
 		return int(code)
-	case errors.As(err, new(usageError)), errors.Is(err, core.ErrInvalid), errors.Is(err, core.ErrUnsupported):
+	case errors.As(err, new(usageError)):
 		return exitUsage
-	case cannotTell(err):
+	case cannotTell(err): // whatever the reason is: a ring file may have become invalid since
 		return exitCannotTell
+	case errors.Is(err, core.ErrInvalid), errors.Is(err, core.ErrUnsupported):
+		return exitUsage
 	case errors.Is(err, core.ErrNoMatch), errors.Is(err, core.ErrNotRegistered):
 		return exitNoMatch
 	}

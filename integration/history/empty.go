@@ -1,6 +1,9 @@
 package history
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // NeverWronglyEmpty: no view turns to nobody while one that it showed is well, and a lookup finds somebody while
 // the view shows somebody. A lookup without memory, in a registry that lost everything, is told that the topic was
@@ -71,7 +74,7 @@ func (h *History) freshRead(f *Finding, e *Event) {
 		for _, t := range h.topics[e.Topic] {
 			for _, v := range t.valid {
 				until := min(v.Until, t.over(), h.taken(t, v.At))
-				if v.At < e.Asked && e.At < until && !h.evicted(t, v.At, e.At) {
+				if v.At < e.Asked && e.At < until && !h.forgot(t, v.At, e.At) {
 					f.broken(e.At, v.At, t.place, []string{e.Process}, "a lookup that asked the registry was told that nobody is there, and %s of %s is valid",
 						t.host, t.process)
 				}
@@ -80,13 +83,26 @@ func (h *History) freshRead(f *Finding, e *Event) {
 	}
 }
 
-// evicted says whether the registry lost the liveness of one host, or what it was told of late.
-func (h *History) evicted(t *tenure, from, until time.Duration) bool {
+// forgot says whether the registry lost the liveness of one host, or went back to a copy that is without it.
+func (h *History) forgot(t *tenure, from, until time.Duration) bool {
 	for _, l := range h.losses {
-		one := l.host == t.host && l.topic == t.topic
-		if (one || !l.all) && l.until >= from && l.until <= until {
+		if l.until < from || l.until > until || !l.concerns(t.topic, t.host) {
+			continue
+		}
+		if l.host != "" || !l.all && h.without(l, t, from, until) {
 			return true
 		}
 	}
 	return false
+}
+
+// without says whether a copy to which the registry went back does not have a registration that was told since a
+// moment: it came later than the copy, or the copy was made when it was lost, or is so old that it has lapsed in it.
+func (h *History) without(copied *loss, t *tenure, from, until time.Duration) bool {
+	if from > copied.from || until > copied.from+h.TTL-h.Freq {
+		return true
+	}
+	return slices.ContainsFunc(h.losses, func(l *loss) bool {
+		return l.concerns(t.topic, t.host) && from <= l.until && l.until <= copied.from
+	})
 }

@@ -160,6 +160,26 @@ func TestNeverWronglyEmptyWantsNobodyToBeNobody(t *testing.T) {
 	})
 }
 
+func TestNeverWronglyEmptyExcusesACopyFromBeforeTheyCame(t *testing.T) {
+	came, back := 40*s, 45*s
+	alone := []story{lives("p", "a", came, 100*s)}
+	lapsed := ttl - beat
+	check(t, NeverWronglyEmpty, 100*s, []testcase{
+		{"it came after the copy", with(alone, wentBack(came-hair, back), reads(50*s, NoHosts)), ""},
+		{"the copy has it", with(alone, wentBack(came, back), reads(came+lapsed, NoHosts)), "told that nobody is there"},
+		{"it may have lapsed in the copy", with(alone, wentBack(came, back), reads(came+lapsed+hair, NoHosts)), ""},
+		{"the registry went back as it came", with(alone, wentBack(30*s, came), reads(50*s, NoHosts)), ""},
+		{"the registry went back before it came", with(alone, wentBack(30*s, came-hair), reads(50*s, NoHosts)), "told that nobody is there"},
+		{"the registry went back as the answer came", with(alone, wentBack(30*s, 50*s), reads(50*s, NoHosts)), ""},
+		{"the registry went back after the answer", with(alone, wentBack(30*s, 50*s+hair), reads(50*s, NoHosts)), "told that nobody is there"},
+		{"all was lost before the copy", with(alone, loses("", 41*s), wentBack(42*s, 43*s), reads(44*s, NoHosts)), ""},
+		{"it was lost before the copy, and told anew after it", with(alone, loses("a", 41*s), wentBack(42*s, 44*s), again("p", "a", 43*s, 100*s), reads(45*s, NoHosts)), ""},
+		{"another was lost before the copy", with(alone, loses("b", 41*s), wentBack(42*s, 43*s), reads(44*s, NoHosts)), "told that nobody is there"},
+		{"who cannot tell says nothing wrong", with(alone, wentBack(came, back), reads(46*s, Unavailable)), ""},
+		{"a view that turns empty is not excused", with(alone, watches(0), sees(41*s, 1, up("p", "a")), wentBack(came-hair, back), sees(46*s, 0, gone("a"))), "shows nobody any more"},
+	})
+}
+
 func TestConvergedWantsTheTruthSoonAfterAFault(t *testing.T) {
 	mended, by := 40*s, 40*s+beat+s
 	alone := []story{watches(0), lives("p", "a", 0, 100*s), sees(1*s, 1, up("p", "a")), fails("", 30*s, mended), sees(31*s, 1, held("p", "a"))}

@@ -4,6 +4,7 @@ FUZZTIME  ?= 10s
 BENCHTIME ?= 1s
 HOURS     ?= 3
 SEED      ?= 1
+ONLY      ?=
 RACE      ?= -race
 STAGE      = STAGES=bin/stages .ci/stage
 
@@ -13,7 +14,7 @@ REDIS_PACKAGES = $(shell go list -f '{{.ImportPath}} {{.Name}} {{.TestImports}} 
 
 .DEFAULT_GOAL = help
 .NOTPARALLEL:
-.PHONY: help setup build test lint integration fuzz bench budgets simulate ci
+.PHONY: help setup build test lint integration fuzz bench budgets simulate mutants ci
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +54,9 @@ budgets: ## measure at full size what is promised of watchers, herds, deaths and
 
 simulate: ## let 200 hosts come, go and fail for HOURS (3) drawn from SEED (1), and check every promise
 	HOURS=$(HOURS) SEED=$(SEED) go test -v -count=1 -timeout 0 ./integration/simulate
+
+mutants: ## break the code in each way that a test must notice, or those that match ONLY, and see that it does (10 min)
+	@go run ./integration/mutants -only '$(ONLY)'
 
 ci: ## run every stage, each with its time and its budget
 	@mkdir -p bin && rm -f bin/stages

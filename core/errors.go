@@ -54,7 +54,15 @@ func (e *LookupError) Error() string { return fmt.Sprintf("resolve %q: %v", e.Ke
 // Unwrap returns the reason.
 func (e *LookupError) Unwrap() error { return e.Err }
 
-// Invalid returns an [ErrInvalid] that names the field, the value and what would be right.
-func Invalid(field, value, want string) error {
-	return fmt.Errorf("%w %s %q: %s", ErrInvalid, field, value, want)
+// InvalidError is an [ErrInvalid] in its parts, for who shows them apart.
+type InvalidError struct{ Field, Value, Want string }
+
+func (e *InvalidError) Error() string {
+	return fmt.Sprintf("%v %s %q: %s", ErrInvalid, e.Field, e.Value, e.Want)
 }
+
+// Unwrap returns [ErrInvalid].
+func (e *InvalidError) Unwrap() error { return ErrInvalid }
+
+// Invalid returns an [InvalidError] that names the field, the value and what would be right.
+func Invalid(field, value, want string) error { return &InvalidError{field, value, want} }

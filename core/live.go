@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"iter"
 	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -177,6 +178,22 @@ func (l *Live) WaitFor(ctx context.Context, topic string, n int) (*View, error) 
 		}
 	}
 	return nil, fmt.Errorf("%w: topic %q has %d members that are up, not %d: %w", ErrUnavailable, topic, up, n, context.Cause(ctx))
+}
+
+// Views returns the newest view of each topic that is followed now, in the order of the topics. It asks nobody,
+// and a topic whose first view is still to come is not among them.
+func (l *Live) Views() []*View {
+	l.mu.Lock()
+	all := slices.Collect(maps.Values(l.all))
+	l.mu.Unlock()
+	views := make([]*View, 0, len(all))
+	for _, t := range all {
+		if v, _ := t.feed.Last(); v != nil {
+			views = append(views, v)
+		}
+	}
+	slices.SortFunc(views, func(a, b *View) int { return cmp.Compare(a.Topic, b.Topic) })
+	return views
 }
 
 func (l *Live) lookup(ctx context.Context, topic string) (*prepared, error) {

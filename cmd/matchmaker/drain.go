@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/redismm/matchmaker/cmd/matchmaker/internal/reply"
 	"github.com/redismm/matchmaker/core"
 )
 
@@ -95,9 +96,9 @@ func (a *app) drainOnce(ctx context.Context, store drainer, r core.Registration,
 	if err == nil {
 		err = store.DrainFor(ctx, r.Topic, r.Host, d.long, d.reason)
 	}
-	v := verdict{Outcome: "draining", text: fmt.Sprintf("%s drains for %s", core.DirectKey(r.Topic, r.Host), d.long)}
+	v := verdict{Verdict: reply.Verdict{Outcome: "draining"}, text: fmt.Sprintf("%s drains for %s", core.DirectKey(r.Topic, r.Host), d.long)}
 	if d.off {
-		v = verdict{Outcome: "up", text: core.DirectKey(r.Topic, r.Host) + " is not drained from outside any more"}
+		v = verdict{Verdict: reply.Verdict{Outcome: "up"}, text: core.DirectKey(r.Topic, r.Host) + " is not drained from outside any more"}
 	}
 	if err != nil {
 		v.Outcome = ""

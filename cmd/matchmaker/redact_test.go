@@ -12,7 +12,7 @@ func TestPasswordsAppearNowhere(t *testing.T) {
 	refused := startRedis(t)
 	refused.RequireAuth("something else")
 	commands := []string{"ls", "resolve a", "resolve a --json", "register a b --addr :80", "alive a b --json", "help", "help ls",
-		"run --topic a true", "ls --log-level loud", "ls --nosuch", "sidecar"}
+		"run --topic a true", "ls --log-level loud", "ls --nosuch", "sidecar --listen off"}
 	for _, url := range []string{
 		"redis://:s3cr3t-w0rd@" + at, "redis://user:s3cr3t-w0rd@" + refused.Addr(), "redis://:s3cr3t-w0rd@127.0.0.1:1/0",
 		"redis://:s3cr3t-w0rd@host:port/0", "redis://:s3cr3t-w0rd@a/b/c", "redis://:s3cr3t-w0rd@a?nosuch=1", "rediss://u:s3cr3t-w0rd@a:b",

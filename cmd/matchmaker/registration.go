@@ -163,9 +163,6 @@ func setField(r *kept, name, value string) (err error) {
 
 // toKeep completes and checks what sidecar is to keep.
 func (a *app) toKeep(ctx context.Context) ([]kept, error) {
-	if len(a.Register) == 0 {
-		return nil, usagef("there is nothing to register: want --register %s, or %s", registrationForm, variableOf("register"))
-	}
 	seen := make(map[string]bool)
 	var whole []kept
 	for _, k := range a.Register {

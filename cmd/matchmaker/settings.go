@@ -39,6 +39,10 @@ type settings struct {
 	CheckTimeout  time.Duration `env:"CHECK_TIMEOUT"`
 	CheckRise     int           `env:"CHECK_RISE"`
 	CheckFall     int           `env:"CHECK_FALL"`
+
+	// Of sidecar.
+	Listen    string `env:"LISTEN"`
+	ListenOps string `env:"LISTEN_OPS"`
 }
 
 const variablePrefix = "MATCHMAKER_"

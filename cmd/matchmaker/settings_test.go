@@ -51,7 +51,7 @@ func TestAFlagBeatsItsVariableAndThatTheDefault(t *testing.T) {
 		return got
 	}
 	checked := func(s settings) settings { // what a command without flags of its own has beside
-		s.Advertise = "auto"
+		s.Advertise, s.Listen, s.ListenOps = "auto", defaultListen, listenOff
 		s.CheckInterval, s.CheckTimeout, s.CheckRise, s.CheckFall = checks.DefaultInterval, checks.DefaultTimeout, checks.DefaultRise, checks.DefaultFall
 		return s
 	}
@@ -59,7 +59,7 @@ func TestAFlagBeatsItsVariableAndThatTheDefault(t *testing.T) {
 		HeartbeatFreq: 5 * time.Second, HeartbeatTTL: 15 * time.Second, Timeout: 2 * time.Second}
 	env := []string{"MATCHMAKER_REDIS_URL=redis://a", "MATCHMAKER_BACKEND=ring", "MATCHMAKER_RINGFILE=/ring", "MATCHMAKER_PREFIX=p", "MATCHMAKER_LAYOUT=oslo",
 		"MATCHMAKER_HEARTBEAT_FREQ=1s", "MATCHMAKER_HEARTBEAT_TTL=4s", "MATCHMAKER_TIMEOUT=3s", "MATCHMAKER_JSON=true",
-		"MATCHMAKER_LOG_LEVEL=warn", "MATCHMAKER_REGISTER=not for this command,"}
+		"MATCHMAKER_LOG_LEVEL=warn", "MATCHMAKER_REGISTER=not for this command,", "MATCHMAKER_LISTEN=nor this"}
 	fromEnv := settings{RedisURL: "redis://a", Backend: "ring", Ringfile: "/ring", Prefix: "p", Layout: "oslo", HeartbeatFreq: time.Second,
 		HeartbeatTTL: 4 * time.Second, Timeout: 3 * time.Second, JSON: true, LogLevel: "warn"}
 	flags := []string{"--redis-url=redis://b", "--backend=stub", "--ringfile=/other", "--prefix=q", "--layout=matchmaker", "--heartbeat-freq=2s",

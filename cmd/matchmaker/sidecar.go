@@ -39,6 +39,7 @@ spaces, newlines or semicolons between them.`,
 	c.Flags().Var(&a.Register, "register", "a `registration` to keep; may be given again")
 	a.advertiseFlag(c.Flags())
 	a.checkFlags(c.Flags())
+	a.listenFlags(c.Flags(), defaultListen)
 	c.Flags().SortFlags = false
 	return c
 }
@@ -58,10 +59,23 @@ func (a *app) sidecar(ctx context.Context) error {
 		return err
 	}
 	defer end()
+	fronts, err := a.listen(mm, ks)
+	if err != nil {
+		return err
+	}
+	defer fronts.Close()
+	if fronts == nil && len(ks) == 0 {
+		return usagef("there is nothing to register and nobody to answer: want --register %s, or %s, or --listen ADDRESS",
+			registrationForm, variableOf("register"))
+	}
+	staying, leave := context.WithCancel(context.WithoutCancel(ctx))
+	defer leave()
 	left := make(chan error, 1)
-	go func() { left <- a.keep(ctx, mm, ks) }()
+	go func() { left <- a.keep(staying, mm, ks) }()
 	<-ctx.Done()
 	a.log.Info().Msg("leaving")
+	fronts.Leaving() // what is registered by now is left
+	leave()
 	select {
 	case err := <-left:
 		return err

@@ -10,22 +10,15 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/redismm/matchmaker/cmd/matchmaker/internal/reply"
 	"github.com/redismm/matchmaker/core"
 )
 
-// verdict is what --json prints for a verb about one place.
+// verdict is how a verb about one place ended.
 type verdict struct {
-	Topic    string  `json:"topic"`
-	Host     string  `json:"host"`
-	Addr     string  `json:"addr,omitempty"`
-	Outcome  string  `json:"outcome,omitempty"`
-	Alive    *bool   `json:"alive,omitempty"`
-	Instance string  `json:"instance,omitempty"`
-	Left     float64 `json:"ttl_seconds,omitempty"`
-	Error    string  `json:"error,omitempty"`
-
-	text string // for people
-	code int
+	reply.Verdict        // what --json prints
+	text          string // for people
+	code          int
 }
 
 // verb does something about one place; an error goes into the verdict.
@@ -76,7 +69,7 @@ func (a *app) pass(name string, r core.Registration, v verdict, err error) error
 	if err != nil {
 		v.Error = a.message(err)
 	}
-	if failed := a.printJSON(v); failed != nil {
+	if failed := a.printJSON(v.Verdict); failed != nil {
 		return failed
 	}
 	return exitCode(max(codeOf(err), v.code)).orNil()
@@ -115,7 +108,7 @@ by, and is back when this one has lapsed. For a registration that lasts use side
 	}, func(ctx context.Context, b core.Backend, r core.Registration) (verdict, error) {
 		claim := &core.Claim{Registration: r}
 		o, err := only(b.BackendRegister(ctx, a.HeartbeatTTL, []*core.Claim{claim}))
-		v := verdict{Addr: r.Addr, Outcome: o.String(), Instance: claim.Instance}
+		v := verdict{Verdict: reply.Verdict{Addr: r.Addr, Outcome: o.String(), Instance: claim.Instance}}
 		if err == nil {
 			v.Left = a.HeartbeatTTL.Seconds()
 			v.text = fmt.Sprintf("registered %s for %s", describe(r), a.HeartbeatTTL)
@@ -143,7 +136,7 @@ bring the host back, restart that process. HOST is this machine's name if left o
 		Example: `  matchmaker unregister compute node1`,
 	}, func(ctx context.Context, b core.Backend, r core.Registration) (verdict, error) {
 		o, err := only(b.BackendUnregister(ctx, a.HeartbeatTTL, []*core.Claim{{Registration: r}}))
-		return verdict{Outcome: o.String(), text: "unregistered " + core.DirectKey(r.Topic, r.Host)}, err
+		return verdict{Verdict: reply.Verdict{Outcome: o.String()}, text: "unregistered " + core.DirectKey(r.Topic, r.Host)}, err
 	})
 }
 
@@ -156,7 +149,7 @@ back: that is exit code 3. HOST is this machine's name if left out.`,
 		Example: `  matchmaker ack compute node1`,
 	}, func(ctx context.Context, b core.Backend, r core.Registration) (verdict, error) {
 		o, err := only(b.AckAlive(ctx, a.HeartbeatTTL, []*core.Claim{{Registration: r}}))
-		v := verdict{Outcome: o.String()}
+		v := verdict{Verdict: reply.Verdict{Outcome: o.String()}}
 		if err == nil {
 			v.Left = a.HeartbeatTTL.Seconds()
 			v.text = fmt.Sprintf("renewed %s for %s", core.DirectKey(r.Topic, r.Host), a.HeartbeatTTL)
@@ -178,7 +171,7 @@ code 0 is yes, 3 is no. HOST is this machine's name if left out.`,
 			return verdict{}, err
 		}
 		alive := left > 0
-		v := verdict{Alive: &alive, Left: seconds(left)}
+		v := verdict{Verdict: reply.Verdict{Alive: &alive, Left: seconds(left)}}
 		if alive {
 			v.text = fmt.Sprintf("%s is alive, for another %s", core.DirectKey(r.Topic, r.Host), shortly(left))
 		} else {
@@ -198,7 +191,7 @@ its next heartbeat; to remove it for good use unregister. HOST is this machine's
 	}, func(ctx context.Context, b core.Backend, r core.Registration) (verdict, error) {
 		o, err := b.Expire(ctx, r.Topic, r.Host)
 		o, err = only([]core.Outcome{o}, err)
-		return verdict{Outcome: o.String(), text: "expired " + core.DirectKey(r.Topic, r.Host)}, err
+		return verdict{Verdict: reply.Verdict{Outcome: o.String()}, text: "expired " + core.DirectKey(r.Topic, r.Host)}, err
 	})
 }
 

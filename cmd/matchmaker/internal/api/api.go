@@ -1,0 +1,114 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/redismm/matchmaker/core"
+)
+
+// Config is what an API serves.
+type Config struct {
+	// MatchMaker keeps what is registered, and follows what is asked for.
+	MatchMaker *core.HeartbeatMatchMaker
+	// Resolve answers keys; nil is the MatchMaker's.
+	Resolve core.Exchange
+	// Drain drains a host from outside for d, or ends that with 0; nil is [core.ErrUnsupported].
+	Drain func(ctx context.Context, topic, host string, d time.Duration, reason string) error
+	// Awaited are registrations that are to be kept, though perhaps not yet: the process is not ready before.
+	Awaited []core.Registration
+	// Complete completes and checks what is to be registered; nil leaves it as it is.
+	Complete func(context.Context, core.Registration) (core.Registration, error)
+	// Message is the text of an error for people; nil is its own.
+	Message func(error) string
+	// Timeout bounds each request but those for changes; 0 means 2 s.
+	Timeout time.Duration
+	// More are other pages, by path: GET alone, on both handlers.
+	More map[string]http.Handler
+	// Answered is told of each request that was answered: the path as the document names it, empty if there is
+	// none, and the status. It is called from many goroutines; nil is silence.
+	Answered func(path string, status int)
+}
+
+// API serves a matchmaker. Its handlers may be used at once, and by several servers.
+type API struct {
+	Config
+	ready    readiness
+	tellings tellings
+	verbs    gate
+	going    sync.WaitGroup
+	end      context.CancelFunc
+}
+
+// New returns an API, which watches over the matchmaker's registrations until Close.
+func New(c Config) *API {
+	ctx, end := context.WithCancel(context.Background())
+	a := &API{Config: c, end: end}
+	if a.Resolve == nil {
+		a.Resolve = c.MatchMaker.Resolve
+	}
+	if a.Drain == nil {
+		a.Drain = func(context.Context, string, string, time.Duration, string) error { return core.ErrUnsupported }
+	}
+	if a.Complete == nil {
+		a.Complete = func(_ context.Context, r core.Registration) (core.Registration, error) { return r, nil }
+	}
+	if a.Message == nil {
+		a.Message = error.Error
+	}
+	if a.Answered == nil {
+		a.Answered = func(string, int) {}
+	}
+	if a.Timeout == 0 {
+		a.Timeout = 2 * time.Second
+	}
+	a.ready.begin(c.Awaited)
+	a.tellings.begin(ctx, c.MatchMaker.Live(), a.Message)
+	a.going.Go(func() { a.ready.follow(ctx, c.MatchMaker) })
+	return a
+}
+
+// Leaving says that the process is about to leave: /readyz says that it drains, no verb is begun any more, and
+// Leaving returns when those under way have ended, within Timeout.
+func (a *API) Leaving() {
+	a.ready.leave()
+	a.verbs.shut()
+}
+
+// Close ends the streams of changes, which their readers may take up elsewhere, and returns when what it began has
+// ended. Requests that ask once go on. Close may be called twice.
+func (a *API) Close() {
+	a.ready.leave()
+	a.end()
+	a.going.Wait()
+	a.tellings.going.Wait()
+}
+
+// gate lets verbs in until it is shut.
+type gate struct {
+	mu     sync.Mutex
+	closed bool
+	going  sync.WaitGroup
+}
+
+// enter says whether a verb may begin; leave ends it.
+func (g *gate) enter() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if !g.closed {
+		g.going.Add(1)
+	}
+	return !g.closed
+}
+
+func (g *gate) leave() { g.going.Done() }
+
+// shut lets nobody in any more, and returns when nobody is in.
+func (g *gate) shut() {
+	g.mu.Lock()
+	g.closed = true
+	g.mu.Unlock()
+	g.going.Wait()
+}

@@ -1,0 +1,182 @@
+package api
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/redismm/matchmaker/core"
+)
+
+// Ready is what /readyz answers.
+type Ready struct {
+	// Status is ready or degraded, which are 200; or starting, draining, unregistered or superseded, which are 503.
+	Status string `json:"status"`
+	// Since is when it became so, for degraded.
+	Since *time.Time `json:"since,omitempty"`
+	// Reason is for people.
+	Reason string `json:"reason,omitempty"`
+
+	err error // the reason, where it is one
+}
+
+type place struct{ topic, host string }
+
+// readiness is how the registrations of this process are.
+type readiness struct {
+	mu       sync.Mutex
+	awaited  map[place]bool      // to be kept, and not registered yet
+	accepted map[place]bool      // at least once, though registered anew since
+	drained  map[place]time.Time // from outside, by this API, until when
+	degraded *Ready
+	leaving  bool
+}
+
+func (d *readiness) begin(awaited []core.Registration) {
+	d.awaited, d.accepted, d.drained = make(map[place]bool), make(map[place]bool), make(map[place]time.Time)
+	for i := range awaited {
+		d.awaited[place{awaited[i].Topic, awaited[i].Host}] = true
+	}
+}
+
+// follow notes since when heartbeats fail, until ctx ends.
+func (d *readiness) follow(ctx context.Context, mm *core.HeartbeatMatchMaker) {
+	for e := range mm.Changes(ctx) {
+		switch e.Kind {
+		case core.Degraded:
+			now := time.Now().UTC()
+			d.degrade(&Ready{Status: "degraded", Since: &now, err: e.Err})
+		case core.Restored:
+			d.degrade(nil)
+		}
+	}
+}
+
+func (d *readiness) degrade(r *Ready) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.degraded = r
+}
+
+func (d *readiness) leave() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.leaving = true
+}
+
+// renew notes that a registration is registered anew; nil is none.
+func (d *readiness) renew(s *core.Status) {
+	if s != nil && s.Standing != "pending" {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		d.accept(place{s.Member.Topic, s.Member.Host})
+	}
+}
+
+// accept notes that a place was accepted once. The caller holds mu.
+func (d *readiness) accept(at place) {
+	d.accepted[at] = true
+}
+
+// forget notes that a registration is not to be kept any more.
+func (d *readiness) forget(topic, host string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.awaited, place{topic, host})
+}
+
+// drain notes until when a host is drained from outside.
+func (d *readiness) drain(topic, host string, until time.Time) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.drained[place{topic, host}] = until
+	for at, until := range d.drained { // most are of hosts that are kept elsewhere
+		if !time.Now().Before(until) {
+			delete(d.drained, at)
+		}
+	}
+}
+
+// worst are the statuses that are not ready, the worst last.
+var worst = []string{"", "starting", "superseded", "unregistered", "draining"}
+
+// now says how all is together: the worst of the registrations, of which there may be none.
+func (d *readiness) now(all []core.Status) Ready {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.leaving {
+		return Ready{Status: "draining", Reason: "this process is about to end"}
+	}
+	found, rank := Ready{Status: "ready"}, 0
+	kept := make(map[place]bool, len(all))
+	for i := range all {
+		at := place{all[i].Member.Topic, all[i].Member.Host}
+		kept[at] = true
+		delete(d.awaited, at)
+		of, reason := d.of(&all[i], at)
+		if of > rank {
+			rank, found = of, Ready{Status: worst[of], Reason: core.DirectKey(at.topic, at.host) + " " + reason}
+		}
+	}
+	for at := range d.accepted {
+		if !kept[at] {
+			delete(d.accepted, at)
+		}
+	}
+	for at := range d.awaited {
+		if rank == 0 {
+			rank, found = 1, Ready{Status: worst[1], Reason: core.DirectKey(at.topic, at.host) + " is not registered yet"}
+		}
+	}
+	if rank == 0 && d.degraded != nil {
+		return *d.degraded
+	}
+	return found
+}
+
+// of says how far one registration is from ready, as an index into worst, and why.
+func (d *readiness) of(s *core.Status, at place) (int, string) {
+	if s.Standing != "pending" {
+		d.accept(at)
+	}
+	switch {
+	case s.Member.State == core.Draining || time.Now().Before(d.drained[at]):
+		return 4, "drains"
+	case s.Standing == "removed":
+		return 3, "was removed by name from outside, and is not kept any more"
+	case s.Standing == "standing by":
+		return 2, "stands by: a newer instance has the place"
+	case !d.accepted[at]:
+		return 1, "was not accepted yet"
+	}
+	return 0, ""
+}
+
+func (a *API) readyz(w http.ResponseWriter, _ *http.Request) error {
+	now := a.ready.now(a.MatchMaker.Registrations())
+	if now.Status == "ready" {
+		now = a.doubted()
+	}
+	if now.err != nil {
+		now.Reason = a.Message(now.err)
+	}
+	status := http.StatusServiceUnavailable
+	if now.Status == "ready" || now.Status == "degraded" {
+		status = http.StatusOK
+	}
+	return a.answer(w, status, now)
+}
+
+// doubted is ready, or degraded if a view is stale: who registers nothing sends no heartbeat that could fail.
+func (a *API) doubted() Ready {
+	now := Ready{Status: "ready"}
+	for _, v := range a.MatchMaker.Live().Views() {
+		if v.Stale != nil && (now.Since == nil || v.AsOf.Before(*now.Since)) {
+			since := v.AsOf.UTC()
+			now = Ready{Status: "degraded", Since: &since, err: fmt.Errorf("topic %q: %w", v.Topic, v.Stale)}
+		}
+	}
+	return now
+}

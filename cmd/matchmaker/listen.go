@@ -1,0 +1,140 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/rs/zerolog"
+	"github.com/spf13/pflag"
+
+	"github.com/redismm/matchmaker/cmd/matchmaker/internal/api"
+	"github.com/redismm/matchmaker/core"
+	"github.com/redismm/matchmaker/redismm"
+)
+
+const (
+	// defaultListen is where a sidecar is asked unless it is told otherwise.
+	defaultListen = "127.0.0.1:7766"
+	listenOff     = "off"
+)
+
+func (s *settings) listenFlags(f *pflag.FlagSet, here string) {
+	f.StringVar(&s.Listen, "listen", here,
+		"where the HTTP API answers, every verb: an `address` of the loopback interface, the path of a socket, or off")
+	f.StringVar(&s.ListenOps, "listen-ops", listenOff,
+		"where health, metrics and the API's reads answer, no verb: any `address`, such as :7767, or off")
+}
+
+// listeners are the servers of a process that keeps registrations. A nil *listeners listens nowhere.
+type listeners struct {
+	api     *api.API
+	servers []*http.Server
+	going   sync.WaitGroup
+}
+
+// listen begins to serve what --listen and --listen-ops say, if anything. A default address that is taken is not
+// listened at, and the log says so: another sidecar of this machine has it.
+func (a *app) listen(mm *core.HeartbeatMatchMaker, ks []kept) (*listeners, error) {
+	ops, err := a.listener("listen-ops", a.ListenOps, api.Anywhere)
+	if err != nil {
+		return nil, err
+	}
+	here, err := a.listener("listen", a.Listen, api.Here)
+	if errors.Is(err, syscall.EADDRINUSE) && !a.given("listen") {
+		a.log.Warn().Str("address", a.Listen).Msg("somebody else listens there, perhaps another sidecar; this one goes on without --listen")
+		here, err = nil, nil
+	}
+	if err != nil {
+		if ops != nil {
+			ops.Close()
+		}
+		return nil, err
+	}
+	if here == nil && ops == nil {
+		return nil, nil
+	}
+	l := &listeners{api: api.New(a.apiOf(mm, ks))}
+	a.serve(l, "listen", here, l.api.All())
+	a.serve(l, "listen-ops", ops, l.api.Reads())
+	return l, nil
+}
+
+func (a *app) listener(flag, at string, listen func(string) (net.Listener, error)) (net.Listener, error) {
+	if at == listenOff {
+		return nil, nil
+	}
+	l, err := listen(at)
+	switch {
+	case errors.Is(err, core.ErrInvalid):
+		return nil, usagef("%s: %w, or off", a.origin(flag), err)
+	case err != nil:
+		return nil, usagef("%s is %q: %w", a.origin(flag), at, err)
+	}
+	return l, nil
+}
+
+func (a *app) apiOf(mm *core.HeartbeatMatchMaker, ks []kept) api.Config {
+	c := api.Config{MatchMaker: mm, Timeout: a.Timeout, Complete: a.complement, Message: a.message}
+	for _, k := range ks {
+		c.Awaited = append(c.Awaited, k.Registration)
+	}
+	if s, ok := mm.Backend().(*redismm.Store); ok {
+		c.Drain = s.DrainFor
+	}
+	return c
+}
+
+func (a *app) serve(l *listeners, flag string, at net.Listener, h http.Handler) {
+	if at == nil {
+		return
+	}
+	a.log.Info().Str("address", at.Addr().String()).Msg(flag)
+	s := api.NewServer(h, log.New(complaints{a.log}, "", 0))
+	l.servers = append(l.servers, s)
+	l.going.Go(func() { s.Serve(at) })
+}
+
+// Leaving lets no verb begin any more, and returns when those under way have ended.
+func (l *listeners) Leaving() {
+	if l != nil {
+		l.api.Leaving()
+	}
+}
+
+// lastAnswers bounds how long answers under way may take once the registrations have left.
+const lastAnswers = 3 * time.Second
+
+// Close ends the streams, waits for the answers under way, and ends the servers.
+func (l *listeners) Close() {
+	if l == nil {
+		return
+	}
+	l.api.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), lastAnswers)
+	defer cancel()
+	for _, s := range l.servers {
+		l.going.Go(func() {
+			if s.Shutdown(ctx) != nil {
+				s.Close()
+			}
+		})
+	}
+	l.going.Wait()
+}
+
+// complaints are what a server says of its connections.
+type complaints struct{ log zerolog.Logger }
+
+var _ io.Writer = complaints{}
+
+func (c complaints) Write(line []byte) (int, error) {
+	c.log.Debug().Msg(string(line[:max(0, len(line)-1)]))
+	return len(line), nil
+}

@@ -23,13 +23,14 @@ import (
 )
 
 // registry is an empty Redis under test: miniredis in a synctest bubble, where time passes at once, or a
-// redis-server. Its methods fail the test.
+// topology of redis-servers. Its methods fail the test.
 type registry struct {
 	*testing.T
 	mini   *miniredis.Miniredis // nil on a redis-server
-	server *integration.Redis   // nil on miniredis
+	on     integration.Topology // nil on miniredis
+	server *integration.Redis   // the one of these that keeps compute
 	wire   *wire
-	raw    *redis.Client // for what no process of ours would do
+	raw    *redis.Client // of that server, for what no process of ours would do
 	config core.HeartbeatConfig
 	// patience is how long clients wait for a reply; 0 as long as they do by default.
 	patience time.Duration
@@ -38,13 +39,20 @@ type registry struct {
 // compute is the topic of most tests.
 const compute = "compute"
 
-// onBoth runs a test on both.
+// onBoth runs a test on miniredis and on a redis-server; or, as one of TestOnEachTopology, on that.
 func onBoth(t *testing.T, f func(r *registry)) {
+	if on := topologyOf(t); on != nil {
+		f(spreadOver(t, on))
+		return
+	}
 	t.Run("miniredis", func(t *testing.T) { onMiniredis(t, f) })
 	t.Run("redis-server", func(t *testing.T) { onServer(t, f) })
 }
 
 func onMiniredis(t *testing.T, f func(r *registry)) {
+	if topologyOf(t) != nil {
+		t.Skip("takes hours, which pass on miniredis alone")
+	}
 	synctest.Test(t, func(t *testing.T) { f(bubbled(t)) })
 }
 
@@ -55,9 +63,13 @@ func inRealTime(t *testing.T, f func(r *registry)) {
 	f(timed(t))
 }
 
-func onServer(t *testing.T, f func(r *registry), options ...string) {
+func onServer(t *testing.T, f func(r *registry)) {
+	if on := topologyOf(t); on != nil {
+		f(spreadOver(t, on))
+		return
+	}
 	t.Parallel()
-	f(served(t, options...))
+	f(served(t))
 }
 
 // bubbled is a registry for a test in a bubble.
@@ -102,11 +114,11 @@ func age(ctx context.Context, m *miniredis.Miniredis) {
 	}
 }
 
-func served(t *testing.T, options ...string) *registry {
+func served(t *testing.T) *registry {
 	t.Helper()
-	server := integration.StartRedis(t, options...)
+	server := integration.StartRedis(t)
 	dial := func() (net.Conn, error) { return net.Dial("tcp", server.Addr) }
-	return newRegistry(&registry{T: t, server: server, wire: &wire{dial: dial, silent: silence(t)}, config: quick})
+	return newRegistry(&registry{T: t, on: server, server: server, wire: &wire{dial: dial, silent: silence(t)}, config: quick})
 }
 
 // silence is the address of a server that accepts connections and says nothing.
@@ -125,18 +137,22 @@ func newRegistry(r *registry) *registry {
 	if r.config, err = r.config.Complete(); err != nil {
 		r.Fatal(err)
 	}
-	r.raw = r.client(r.wire)
+	if r.server != nil {
+		r.raw = r.server.Client()
+	} else {
+		r.raw = r.client(r.wire).(*redis.Client)
+	}
 	return r
 }
 
 // wire is how clients reach Redis, and what may go wrong on the way.
 type wire struct {
-	dial   func() (net.Conn, error)
-	silent string      // where new connections lead while it is dark
-	lose   atomic.Bool // replies, and the connections they came on
-	dark   atomic.Bool // nobody answers on new connections
-	down   atomic.Bool // no new connections
-	mute   atomic.Bool // what is published is not handed over
+	dial   func() (net.Conn, error) // to the one server that there is, else nil
+	silent string                   // where new connections lead while it is dark
+	lose   atomic.Bool              // replies, and the connections they came on
+	dark   atomic.Bool              // nobody answers on new connections
+	down   atomic.Bool              // no new connections
+	mute   atomic.Bool              // what is published is not handed over
 }
 
 type lossy struct {
@@ -144,14 +160,23 @@ type lossy struct {
 	wire *wire
 }
 
-func (w *wire) Dial(context.Context, string, string) (net.Conn, error) {
+func (w *wire) Dial(context.Context, string, string) (net.Conn, error) { return w.through(w.dial) }
+
+// over is a dialer that finds its way to one of several servers, and that which may go wrong on it.
+func (w *wire) over(d dial) dial {
+	return func(ctx context.Context, network, addr string) (net.Conn, error) {
+		return w.through(func() (net.Conn, error) { return d(ctx, network, addr) })
+	}
+}
+
+func (w *wire) through(dial func() (net.Conn, error)) (net.Conn, error) {
 	if w.down.Load() {
 		return nil, errors.New("connection refused")
 	}
 	if w.dark.Load() {
 		return net.Dial("tcp", w.silent)
 	}
-	conn, err := w.dial()
+	conn, err := dial()
 	if err != nil {
 		return nil, err
 	}
@@ -170,12 +195,36 @@ func (c *lossy) Read(b []byte) (int, error) {
 	return n, err
 }
 
-func (r *registry) client(w *wire) *redis.Client {
-	options := &redis.Options{Addr: "registry.test:6379", Dialer: w.Dial, ContextTimeoutEnabled: true, ReadTimeout: r.patience}
-	quiet(options)
-	c := redis.NewClient(options)
+func (r *registry) client(w *wire) redis.UniversalClient {
+	r.Helper()
+	c := r.clientOver(w)
 	r.Cleanup(func() { c.Close() })
 	return c
+}
+
+func (r *registry) clientOver(w *wire) redis.UniversalClient {
+	r.Helper()
+	if w.dial != nil {
+		options := &redis.Options{Addr: "registry.test:6379", Dialer: w.Dial, ContextTimeoutEnabled: true, ReadTimeout: r.patience}
+		quiet(options)
+		return redis.NewClient(options)
+	}
+	to, err := parseDSN(r.on.DSN())
+	if err != nil {
+		r.Fatal(err)
+	}
+	switch {
+	case to.sentinels != nil:
+		to.sentinels.ReadTimeout = r.patience
+		c := redis.NewFailoverClient(to.sentinels)
+		c.Options().Dialer = w.over(c.Options().Dialer) // which asks the sentinels
+		return c
+	case to.cluster != nil:
+		to.cluster.ReadTimeout, to.cluster.Dialer = r.patience, w.over(dialer(0, nil))
+		return redis.NewClusterClient(to.cluster)
+	}
+	to.one.ReadTimeout, to.one.Dialer = r.patience, w.over(dialer(0, nil))
+	return redis.NewClient(to.one)
 }
 
 // store is the registry as one more process opens it.
@@ -196,7 +245,7 @@ func (r *registry) connected() *Store {
 	r.Helper()
 	s := r.store()
 	for _, c := range []redis.UniversalClient{s.read, s.write} {
-		if _, err := c.Pipelined(r.Context(), func(p redis.Pipeliner) error { return p.Ping(r.Context()).Err() }); err != nil {
+		if _, err := c.Pipelined(r.Context(), func(p redis.Pipeliner) error { return p.Exists(r.Context(), keysOf.set(compute)).Err() }); err != nil {
 			r.Fatal(err)
 		}
 	}
@@ -331,10 +380,12 @@ func (r *registry) stall() (goOn func()) {
 	return sync.OnceFunc(func() { close(stopped) })
 }
 
-// pass lets time pass on miniredis.
+// pass lets time pass, in a bubble until all is done that is due.
 func (r *registry) pass(d time.Duration) {
 	time.Sleep(d)
-	synctest.Wait()
+	if r.mini != nil {
+		synctest.Wait()
+	}
 }
 
 // until waits for a condition.

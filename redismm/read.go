@@ -63,7 +63,13 @@ func (s *Store) snapshotInTwo(ctx context.Context, c redis.Cmdable, topic string
 	pipe = c.Pipeline()
 	var found []*redis.SliceCmd
 	for some := range slices.Chunk(asked, 1000) {
-		found = append(found, pipe.MGet(ctx, s.topicKeys(topic, some...)[2:]...))
+		words := []any{"mget"}
+		for _, key := range s.topicKeys(topic, some...)[2:] {
+			words = append(words, key)
+		}
+		cmd := redis.NewSliceCmd(ctx, words...)
+		pipe.Process(ctx, once{cmd})
+		found = append(found, cmd)
 	}
 	after := s.queueVersion(ctx, pipe, topic)
 	if _, err := pipe.Exec(ctx); err != nil {

@@ -111,13 +111,15 @@ func newScript(text string, writes bool) *script {
 	return &script{text, redis.NewScript(text).Hash(), writes}
 }
 
-// once is a command that is not sent again.
-type once struct{ *redis.Cmd }
+// once is a command that is not sent again, nor those with it in a pipeline. Where one of several commands is refused
+// with TRYAGAIN and another is sent on with ASK, a client of a cluster repeats all of them beside the one that was sent on,
+// and writes the replies of both to that one at once.
+type once struct{ redis.Cmder }
 
 func (once) NoRetry() bool { return true }
 
-// queue adds the script to a pipeline, by its hash or whole.
-func (s *script) queue(ctx context.Context, pipe redis.Pipeliner, whole bool, keys []string, args []any) *redis.Cmd {
+// queue adds the script to a pipeline, by its hash or whole. With others of several keys it is not sent again.
+func (s *script) queue(ctx context.Context, pipe redis.Pipeliner, whole, others bool, keys []string, args []any) *redis.Cmd {
 	words := make([]any, 0, 3+len(keys)+len(args))
 	if whole {
 		words = append(words, "eval", s.text)
@@ -130,7 +132,7 @@ func (s *script) queue(ctx context.Context, pipe redis.Pipeliner, whole bool, ke
 	}
 	cmd := redis.NewCmd(ctx, append(words, args...)...)
 	cmd.SetFirstKeyPos(3)
-	if s.writes {
+	if s.writes || others {
 		pipe.Process(ctx, once{cmd})
 	} else {
 		pipe.Process(ctx, cmd)
@@ -170,7 +172,7 @@ func send(ctx context.Context, client pipeline, calls []*call, whole bool) {
 	pipe := client.Pipeline()
 	cmds := make([]*redis.Cmd, len(calls))
 	for i, c := range calls {
-		cmds[i] = c.script.queue(ctx, pipe, whole, c.keys, c.args)
+		cmds[i] = c.script.queue(ctx, pipe, whole, len(calls) > 1, c.keys, c.args)
 	}
 	_, failed := pipe.Exec(ctx)
 	now := time.Now()

@@ -4,13 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 
 	"github.com/redismm/matchmaker/core"
+	"github.com/redismm/matchmaker/integration"
 )
 
 // What only a redis-server can do to its clients.
@@ -23,7 +26,8 @@ func TestBeatsGoOnWhenRedisIsFull(t *testing.T) {
 		r.beats(s, core.Kept, c)
 		r.do("CONFIG", "SET", "maxmemory-policy", "noeviction")
 		r.do("CONFIG", "SET", "maxmemory", "1mb")
-		if err := r.raw.Set(r.Context(), "filler", "x", 0).Err(); !redis.IsOOMError(err) {
+		r.Cleanup(func() { r.raw.ConfigSet(context.Background(), "maxmemory", "0") })
+		if err := r.raw.Set(r.Context(), keysOf.set(compute)+":filler", "x", 0).Err(); !redis.IsOOMError(err) {
 			r.Fatalf("Redis is not full: %v", err)
 		}
 		r.beats(s, core.Kept, c)
@@ -48,14 +52,9 @@ func TestBeatsGoOnWhenRedisIsFull(t *testing.T) {
 
 func TestPublishDeniedStillWrites(t *testing.T) {
 	onServer(t, func(r *registry) {
-		r.do("ACL", "SETUSER", "mute", "on", ">secret", "~*", "+@all", "resetchannels")
+		r.on.All().SetUser("mute", "reset", "on", ">secret", "~*", "+@all", "resetchannels")
 		mute := func() *Store {
-			options := *r.raw.Options()
-			options.Username, options.Password = "mute", "secret"
-			options.PushNotificationProcessor = nil
-			client := redis.NewClient(&options)
-			r.Cleanup(func() { client.Close() })
-			s, err := NewStore(client, Config{HeartbeatConfig: r.config})
+			s, err := OpenStore(r.on.As("mute", "secret"), Config{HeartbeatConfig: r.config})
 			if err != nil {
 				r.Fatal(err)
 			}
@@ -92,7 +91,7 @@ func TestPublishDeniedStillWrites(t *testing.T) {
 		w.shows("node2~ node3")
 		w.shows("node3")
 		w.alwaysShowed("node3")
-		r.do("ACL", "SETUSER", "mute", "allchannels")
+		r.on.All().SetUser("mute", "allchannels")
 		r.settled(w)
 		if len(told) > 0 {
 			r.Errorf("told %d times more", len(told))
@@ -113,6 +112,50 @@ func TestASubscriptionThatIsKilledIsReplacedAndNothingIsMissed(t *testing.T) {
 			r.settled(w)
 		}
 		w.alwaysShowed("node1", "node2", "node3")
+	})
+}
+
+func TestReplicaDoesNotTurnAViewBack(t *testing.T) {
+	onServer(t, func(r *registry) {
+		replica := integration.StartRedis(r.T)
+		host, port, _ := net.SplitHostPort(r.server.Addr)
+		behind := replica.Client()
+		if err := behind.ReplicaOf(r.Context(), host, port).Err(); err != nil {
+			r.Fatal(err)
+		}
+		r.process(r.wire, "node1")
+		r.until("the replica follows", func() bool { return behind.SCard(r.Context(), keysOf.set(compute)).Val() == 1 })
+		replica.MakeReadonly() // and follows nobody from now on
+		p := r.process(r.wire, "node2")
+
+		var led atomic.Bool
+		astray := &wire{dial: func() (net.Conn, error) {
+			if led.Load() {
+				return net.Dial("tcp", replica.Addr)
+			}
+			return r.wire.dial()
+		}}
+		s := r.storeOver(astray)
+		w := r.watch(s)
+		w.shows("node1 node2")
+		led.Store(true)
+		astray.lose.Store(true)
+		r.until("what was connected is cut", func() bool { return w.last().Stale != nil })
+		astray.lose.Store(false)
+		if v, err := s.Members(r.Context(), compute); !errors.Is(err, core.ErrUnavailable) || !strings.Contains(fmt.Sprint(err), "READONLY") {
+			r.Errorf("a replica answers %q, %v; want ErrUnavailable, for READONLY", shown(v), err)
+		}
+		r.pass(2 * r.config.TTL) // a hold would have ended
+		if v := w.last(); shown(v) != "node1 node2" || v.Stale == nil {
+			r.Errorf("shown is %q, stale: %v", shown(v), v.Stale)
+		}
+		p.StopHeartbeat() // which nobody hears of at the replica
+		led.Store(false)
+		astray.lose.Store(true)
+		time.Sleep(r.config.Freq)
+		astray.lose.Store(false)
+		w.shows("node1")
+		w.alwaysShowed("node1")
 	})
 }
 

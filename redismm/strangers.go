@@ -84,7 +84,9 @@ func (a *strangers) ask(topics []string) {
 	pipe := a.store.read.Pipeline()
 	found := make([]*redis.IntCmd, len(topics))
 	for i, topic := range topics {
-		found[i] = pipe.Exists(ctx, a.store.topicKeys(topic)...)
+		keys := a.store.topicKeys(topic)
+		found[i] = redis.NewIntCmd(ctx, "exists", keys[0], keys[1])
+		pipe.Process(ctx, once{found[i]})
 	}
 	pipe.Exec(ctx)
 	for i, topic := range topics {

@@ -15,10 +15,14 @@ import (
 
 // sweep is one look of a sweeper.
 func (r *registry) sweep(s *Store, m *memory) error {
-	conn := s.write.(*redis.Client).Conn()
-	defer conn.Close()
 	ctx, cancel := context.WithTimeout(r.Context(), 10*time.Second)
 	defer cancel()
+	node, err := s.node(ctx, compute)
+	if err != nil {
+		return err
+	}
+	conn := node.Conn()
+	defer conn.Close()
 	return s.sweeps.sweep(ctx, conn, compute, m)
 }
 
@@ -88,7 +92,7 @@ func TestASweepPrunesWhoWasAbsentForATTLAndNobodyElse(t *testing.T) {
 }
 
 func TestSweeperStoppedBetweenLooksPrunesNothing(t *testing.T) {
-	onMiniredis(t, func(r *registry) {
+	onBoth(t, func(r *registry) {
 		s, c := r.joined("node1")
 		m := newMemory()
 		look := func() {

@@ -1,12 +1,13 @@
 package redismm
 
 import (
+	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/redismm/matchmaker/core"
-	"github.com/redismm/matchmaker/core/coretest"
 	"github.com/redismm/matchmaker/integration"
 )
 
@@ -19,9 +20,8 @@ type spread struct {
 	config core.HeartbeatConfig
 }
 
-func (s *spread) TTL() time.Duration    { return s.config.TTL }
-func (s *spread) Flush()                { s.Helper(); s.on.All().FlushAll() }
-func (s *spread) Backend() core.Backend { return s.store() }
+func (s *spread) TTL() time.Duration { return s.config.TTL }
+func (s *spread) Flush()             { s.Helper(); s.on.All().FlushAll() }
 
 func (s *spread) store() *Store {
 	s.Helper()
@@ -31,17 +31,6 @@ func (s *spread) store() *Store {
 	}
 	s.Cleanup(func() { store.Close() })
 	return store
-}
-
-func TestConformsInEachTopology(t *testing.T) {
-	t.Parallel()
-	integration.OnEach(t, func(t *testing.T, on integration.Topology) {
-		coretest.Exercise(t, func(t *testing.T) coretest.Harness { // each with nothing in it
-			s := &spread{t, on, quick}
-			s.Flush()
-			return s
-		})
-	})
 }
 
 func TestTheUsersOwnClientOfEachTopologyWillDo(t *testing.T) {
@@ -150,6 +139,7 @@ func TestNoViewLosesALiveHostInAFailover(t *testing.T) {
 	lost := func(on integration.Topology) {
 		on.FailoverToLaggingReplica(key, func() { time.Sleep(2 * calm.Freq) })
 	}
+	t.Run("single", func(t *testing.T) { t.Skip("a single server has none to fail over to") })
 	t.Run("sentinel", func(t *testing.T) {
 		on := integration.StartSentinel(t)
 		c := crowded(&spread{t, on, calm})
@@ -178,5 +168,33 @@ func TestNoViewLosesALiveHostInAFailover(t *testing.T) {
 		on.MigrateSlot(key)()
 		c.whole("after the migration of the topic", time.Now())
 		c.neverLost()
+	})
+}
+
+func TestTryAgainDuringSlotMigration(t *testing.T) {
+	t.Parallel()
+	const unslotted = "its keys are in no slots that move"
+	t.Run("single", func(t *testing.T) { t.Skip(unslotted) })
+	t.Run("sentinel", func(t *testing.T) { t.Skip(unslotted) })
+	t.Run("cluster", func(t *testing.T) {
+		r := spreadOver(t, integration.StartCluster(t))
+		r.config = calm
+		p := r.process(r.wire, "node1", "node2", "node3")
+		s, c := r.joined("node4")
+		w := r.watch(r.store())
+		w.shows("node1 node2 node3 node4")
+		finish := r.on.(*integration.Cluster).MigrateSlot(keysOf.set(compute))
+		outcomes, err := s.AckAlive(r.Context(), r.config.TTL, []*core.Claim{c})
+		if outcomes[0] != core.Unknown || !errors.Is(err, core.ErrUnavailable) || !strings.Contains(fmt.Sprint(err), "TRYAGAIN") {
+			r.Errorf("a beat: %s, %v; want TRYAGAIN, and that nothing is known", outcomes[0], err)
+		}
+		if v, err := s.Members(r.Context(), compute); !errors.Is(err, core.ErrUnavailable) {
+			r.Errorf("members are %q, %v; want ErrUnavailable", shown(v), err)
+		}
+		r.until("the hosts know that beats fail", func() bool { return p.reported(core.Degraded) > 0 })
+		finish()
+		r.beats(s, core.Kept, c)
+		r.until("all is as it was", func() bool { return shown(w.last()) == "node1 node2 node3 node4" && w.last().Stale == nil })
+		w.alwaysShowed("node1", "node2", "node3", "node4")
 	})
 }

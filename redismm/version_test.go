@@ -258,9 +258,11 @@ func TestALostIndexIsAnnouncedByASweepToo(t *testing.T) {
 }
 
 func TestDivergentHistoryIsNoticed(t *testing.T) {
-	onMiniredis(t, func(r *registry) {
+	onBoth(t, func(r *registry) {
+		r.config = core.HeartbeatConfig{Freq: 5 * time.Minute, TTL: 15 * time.Minute} // no poll comes in between
 		r.joined("node1")
 		w := r.watch(r.store())
+		r.settled(w)
 		lagging := r.save()
 		gone, _ := r.joined("node2")
 		w.shows("node1 node2")

@@ -14,7 +14,7 @@ REDIS_PACKAGES = $(shell go list -f '{{.ImportPath}} {{.Name}} {{.TestImports}} 
 
 .DEFAULT_GOAL = help
 .NOTPARALLEL:
-.PHONY: help setup build test lint integration fuzz bench budgets simulate mutants ci
+.PHONY: help setup build test lint integration topologies fuzz bench budgets simulate mutants ci
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +37,9 @@ lint: ## check format, go.mod, go vet, staticcheck, and who may import whom
 
 integration: ## run the tests against a real redis-server, with real processes; a missing one fails
 	CI=true go test $(RACE) -count=1 -p 1 -timeout 10m $(REDIS_PACKAGES)
+
+topologies: ## run what is promised of Redis on a single server, on Sentinel and on a cluster; print a table (3 min)
+	@.ci/topologies $(RACE)
 
 fuzz: ## run each fuzz test for FUZZTIME (10s)
 	@grep -rnoE --include='*_test.go' '^func Fuzz[A-Za-z0-9_]+' . | sed -E 's|^(.*)/[^/]*:[0-9]+:func (.*)|\1 \2|' | sort -u | \

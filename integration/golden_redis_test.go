@@ -83,33 +83,54 @@ func (b *bubbled) await(t *testing.T, done func() bool) {
 	}
 }
 
-// served is a redis-server.
-type served struct{ *integration.Redis }
+// served is a topology of redis-servers.
+type served struct {
+	on    integration.Topology
+	other redis.UniversalClient // somebody else's
+}
+
+func serve(t *testing.T, on integration.Topology) served { return served{on, on.Dial()} }
 
 func (r served) open(t *testing.T, c redismm.Config) asked {
 	t.Helper()
 	if c.Layout == redismm.LayoutOslo {
-		return opened(t)(redismm.OpenOslo(r.URL, c))
+		return opened(t)(redismm.OpenOslo(r.on.DSN(), c))
 	}
-	return opened(t)(redismm.OpenStore(r.URL, c))
+	return opened(t)(redismm.OpenStore(r.on.DSN(), c))
 }
 
 func (r served) do(t *testing.T, args ...any) any {
 	t.Helper()
-	client := redis.NewClient(&redis.Options{Addr: r.Addr, ContextTimeoutEnabled: true})
-	defer client.Close()
-	return command(t, client, args)
+	if args[0] == "FLUSHALL" {
+		r.on.All().FlushAll()
+		return nil
+	}
+	return command(t, r.other, args)
 }
 
-func (r served) down(*testing.T) { r.Kill() }
-func (r served) up(*testing.T)   { r.Restart() }
+func (r served) down(*testing.T) {
+	for _, server := range r.on.All() {
+		server.Kill()
+	}
+}
+
+// up returns when writes are taken: servers of a cluster look around first.
+func (r served) up(t *testing.T) {
+	t.Helper()
+	for _, server := range r.on.All() {
+		server.Restart()
+	}
+	integration.Eventually(t, time.Minute, "writes are taken", func() bool {
+		return r.other.Del(t.Context(), "none").Err() == nil
+	})
+}
 
 func (r served) await(t *testing.T, done func() bool) {
 	t.Helper()
 	integration.Eventually(t, 5*time.Second, "the first round of heartbeats", done)
 }
 
-func command(t *testing.T, client *redis.Client, args []any) any {
+func command(t *testing.T, client redis.UniversalClient, args []any) any {
 	t.Helper()
 	reply, err := client.Do(t.Context(), args...).Result()
 	if err != nil {

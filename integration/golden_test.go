@@ -74,12 +74,7 @@ func TestTheOriginalsAnswersAreKeptOnMiniredis(t *testing.T) {
 
 func TestTheOriginalsAnswersAreKeptOnRedis(t *testing.T) {
 	t.Parallel()
-	server := integration.StartRedis(t)
-	replay(t, "redis", onRedis, func(t *testing.T, s *stage) {
-		server.FlushAll()
-		s.t, s.registry, s.late = t, served{server}, 5*time.Second
-		s.play()
-	})
+	onTopologies(t, func(t *testing.T, on integration.Topology) { replayOn(t, on, "redis", "") }, nil)
 }
 
 // The next two compare all of Redis too: in this layout the keys are the original's.
@@ -95,10 +90,16 @@ func TestTheOriginalsKeysAreKeptOnMiniredis(t *testing.T) {
 
 func TestTheOriginalsKeysAreKeptOnRedis(t *testing.T) {
 	t.Parallel()
-	server := integration.StartRedis(t)
-	replay(t, "oslo.redis", onRedis, func(t *testing.T, s *stage) {
-		server.FlushAll()
-		s.t, s.registry, s.layout, s.late = t, served{server}, redismm.LayoutOslo, 5*time.Second
+	onTopologies(t, func(t *testing.T, on integration.Topology) { replayOn(t, on, "oslo.redis", redismm.LayoutOslo) },
+		map[string]string{"cluster": "the keys of this layout are in different slots of a cluster, and it is refused there"})
+}
+
+// replayOn has every topology give the same answers, and as many.
+func replayOn(t *testing.T, on integration.Topology, backend, layout string) {
+	r := serve(t, on)
+	replay(t, backend, onRedis, func(t *testing.T, s *stage) {
+		on.All().FlushAll()
+		s.t, s.registry, s.layout, s.late = t, r, layout, 5*time.Second
 		s.play()
 	})
 }

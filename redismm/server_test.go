@@ -133,7 +133,7 @@ func TestReplicaDoesNotTurnAViewBack(t *testing.T) {
 			if led.Load() {
 				return net.Dial("tcp", replica.Addr)
 			}
-			return r.wire.dial()
+			return net.Dial("tcp", r.server.Addr)
 		}}
 		s := r.storeOver(astray)
 		w := r.watch(s)

@@ -268,6 +268,7 @@ func TestHeldIsNotPickedWhileOthersAreUp(t *testing.T) {
 
 func TestOutsideDrainSurvivesBeatsAndRestart(t *testing.T) {
 	onBoth(t, func(r *registry) {
+		r.config = core.HeartbeatConfig{Freq: 5 * time.Second, TTL: 15 * time.Second} // nobody lapses, on a busy machine too
 		s, c := r.joined("node1")
 		r.joined("node2")
 		r.joined("node3")

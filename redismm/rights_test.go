@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -63,6 +64,35 @@ func TestReadmesUserHasTheRightsThatTheDoctorTries(t *testing.T) {
 	slices.Sort(want)
 	if !slices.Equal(got, want) {
 		t.Errorf("README's line has %q, want %q", got, want)
+	}
+}
+
+// README says which release has all of the commands, and which of them is its newest.
+func TestTheNewestCommandIsOfRedis62(t *testing.T) {
+	t.Parallel()
+	c := integration.StartRedis(t).Client()
+	newer := map[string]string{}
+	for _, r := range rights {
+		command, sub, _ := strings.Cut(r.rule, "|")
+		docs, err := c.Do(t.Context(), "COMMAND", "DOCS", command).Result()
+		if err != nil {
+			t.Fatal(err)
+		}
+		of, _ := docs.(map[any]any)[command].(map[any]any)
+		if subs, _ := of["subcommands"].(map[any]any); sub != "" {
+			of, _ = subs[r.rule].(map[any]any)
+		}
+		since, _ := of["since"].(string)
+		t.Logf("%s is of Redis %s", r.rule, since)
+		switch {
+		case since == "":
+			t.Errorf("%s: Redis does not say since when there is this command", r.rule)
+		case since > "3.0.0":
+			newer[r.rule] = since
+		}
+	}
+	if want := map[string]string{"smismember": "6.2.0"}; !maps.Equal(newer, want) {
+		t.Errorf("commands newer than Redis 3.0 are %v, README says %v", newer, want)
 	}
 }
 

@@ -4,16 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 
 	"github.com/redismm/matchmaker/core"
-	"github.com/redismm/matchmaker/integration"
 )
 
 // What only a redis-server can do to its clients.
@@ -112,50 +109,6 @@ func TestASubscriptionThatIsKilledIsReplacedAndNothingIsMissed(t *testing.T) {
 			r.settled(w)
 		}
 		w.alwaysShowed("node1", "node2", "node3")
-	})
-}
-
-func TestReplicaDoesNotTurnAViewBack(t *testing.T) {
-	onServer(t, func(r *registry) {
-		replica := integration.StartRedis(r.T)
-		host, port, _ := net.SplitHostPort(r.server.Addr)
-		behind := replica.Client()
-		if err := behind.ReplicaOf(r.Context(), host, port).Err(); err != nil {
-			r.Fatal(err)
-		}
-		r.process(r.wire, "node1")
-		r.until("the replica follows", func() bool { return behind.SCard(r.Context(), keysOf.set(compute)).Val() == 1 })
-		replica.MakeReadonly() // and follows nobody from now on
-		p := r.process(r.wire, "node2")
-
-		var led atomic.Bool
-		astray := &wire{dial: func() (net.Conn, error) {
-			if led.Load() {
-				return net.Dial("tcp", replica.Addr)
-			}
-			return net.Dial("tcp", r.server.Addr)
-		}}
-		s := r.storeOver(astray)
-		w := r.watch(s)
-		w.shows("node1 node2")
-		led.Store(true)
-		astray.lose.Store(true)
-		r.until("what was connected is cut", func() bool { return w.last().Stale != nil })
-		astray.lose.Store(false)
-		if v, err := s.Members(r.Context(), compute); !errors.Is(err, core.ErrUnavailable) || !strings.Contains(fmt.Sprint(err), "READONLY") {
-			r.Errorf("a replica answers %q, %v; want ErrUnavailable, for READONLY", shown(v), err)
-		}
-		r.pass(2 * r.config.TTL) // a hold would have ended
-		if v := w.last(); shown(v) != "node1 node2" || v.Stale == nil {
-			r.Errorf("shown is %q, stale: %v", shown(v), v.Stale)
-		}
-		p.StopHeartbeat() // which nobody hears of at the replica
-		led.Store(false)
-		astray.lose.Store(true)
-		time.Sleep(r.config.Freq)
-		astray.lose.Store(false)
-		w.shows("node1")
-		w.alwaysShowed("node1")
 	})
 }
 

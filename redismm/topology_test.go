@@ -1,9 +1,7 @@
 package redismm
 
 import (
-	"errors"
 	"fmt"
-	"strings"
 	"testing"
 	"time"
 
@@ -168,33 +166,5 @@ func TestNoViewLosesALiveHostInAFailover(t *testing.T) {
 		on.MigrateSlot(key)()
 		c.whole("after the migration of the topic", time.Now())
 		c.neverLost()
-	})
-}
-
-func TestTryAgainDuringSlotMigration(t *testing.T) {
-	t.Parallel()
-	const unslotted = "its keys are in no slots that move"
-	t.Run("single", func(t *testing.T) { t.Skip(unslotted) })
-	t.Run("sentinel", func(t *testing.T) { t.Skip(unslotted) })
-	t.Run("cluster", func(t *testing.T) {
-		r := spreadOver(t, integration.StartCluster(t))
-		r.config = calm
-		p := r.process(r.wire, "node1", "node2", "node3")
-		s, c := r.joined("node4")
-		w := r.watch(r.store())
-		w.shows("node1 node2 node3 node4")
-		finish := r.on.(*integration.Cluster).MigrateSlot(keysOf.set(compute))
-		outcomes, err := s.AckAlive(r.Context(), r.config.TTL, []*core.Claim{c})
-		if outcomes[0] != core.Unknown || !errors.Is(err, core.ErrUnavailable) || !strings.Contains(fmt.Sprint(err), "TRYAGAIN") {
-			r.Errorf("a beat: %s, %v; want TRYAGAIN, and that nothing is known", outcomes[0], err)
-		}
-		if v, err := s.Members(r.Context(), compute); !errors.Is(err, core.ErrUnavailable) {
-			r.Errorf("members are %q, %v; want ErrUnavailable", shown(v), err)
-		}
-		r.until("the hosts know that beats fail", func() bool { return p.reported(core.Degraded) > 0 })
-		finish()
-		r.beats(s, core.Kept, c)
-		r.until("all is as it was", func() bool { return shown(w.last()) == "node1 node2 node3 node4" && w.last().Stale == nil })
-		w.alwaysShowed("node1", "node2", "node3", "node4")
 	})
 }

@@ -11,12 +11,14 @@ import (
 
 	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
+
+	"github.com/redismm/matchmaker/cmd/matchmaker/internal/supervise"
 )
 
 // app is one run of the command.
 type app struct {
 	settings
-	environ        []string
+	environ        []string          // for commands that this one starts
 	env            map[string]string // of environ
 	stdin          io.Reader
 	stdout, stderr io.Writer
@@ -24,11 +26,13 @@ type app struct {
 	cmd            *cobra.Command // the command that runs
 	asksOnce       bool           // and may take no longer than --timeout
 	advertised     atomic.Value   // the last choice that was logged
+	systemd        supervise.Notifier
 }
 
 // run does what args ask and returns the exit code. The end of ctx asks it to stop, as SIGTERM does.
 func run(ctx context.Context, args, env []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	a := &app{environ: env, env: variables(env), stdin: stdin, stdout: stdout, stderr: stderr, log: zerolog.Nop()}
+	a := &app{env: variables(env), stdin: stdin, stdout: stdout, stderr: stderr, log: zerolog.Nop()}
+	a.systemd, a.environ = supervise.NotifierOf(env)
 	root := a.root()
 	root.SetArgs(args)
 	root.SetIn(stdin)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"slices"
+	"sync"
 	"syscall"
 	"time"
 
@@ -25,11 +26,11 @@ type attended struct {
 // SIGTERM or SIGINT, or the end of ctx, retires the host; a SIGINT after that hurries.
 func (c *attended) attend(ctx context.Context, signals <-chan os.Signal) {
 	stay, leave := context.WithCancel(context.WithoutCancel(ctx))
-	vouched := make(chan struct{})
-	go func() {
-		defer close(vouched)
-		c.vouch(stay, c.mm, []kept{c.host})
-	}()
+	var beside sync.WaitGroup // that nothing is registered or announced as failing while it retires
+	beside.Go(func() { c.vouch(stay, c.mm, []kept{c.host}) })
+	living, end := context.WithCancel(context.WithoutCancel(ctx))
+	defer end()
+	go c.systemd.KeepAlive(living, func() { c.mm.Registrations() })
 	retiring, hurry := context.WithCancel(context.WithoutCancel(ctx))
 	defer hurry()
 	retired, asked, ended := make(chan struct{}), ctx.Done(), c.child.Done()
@@ -39,7 +40,8 @@ func (c *attended) attend(ctx context.Context, signals <-chan os.Signal) {
 		leave()
 		go func() {
 			defer close(retired)
-			<-vouched // so that nothing is registered or announced as failing from here on
+			c.systemd.Tell("STOPPING=1")
+			beside.Wait()
 			c.retire(retiring, s)
 		}()
 	}

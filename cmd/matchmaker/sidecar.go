@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"sync"
 
 	"github.com/spf13/cobra"
 
@@ -104,12 +105,12 @@ func (a *app) open(ctx context.Context) (mm *core.HeartbeatMatchMaker, end func(
 // keep registers and keeps what it registered until ctx ends, and leaves. Its error says what it could not
 // leave.
 func (a *app) keep(ctx context.Context, mm *core.HeartbeatMatchMaker, ks []kept) error {
-	vouched := make(chan struct{})
-	go func() {
-		defer close(vouched)
-		a.vouch(ctx, mm, ks)
-	}()
-	err := mm.Run(ctx)
-	<-vouched
-	return err
+	var beside sync.WaitGroup
+	defer beside.Wait()
+	beside.Go(func() { a.vouch(ctx, mm, ks) })
+	beside.Go(func() { a.systemd.KeepAlive(ctx, func() { mm.Registrations() }) })
+	a.ready()
+	stopping := context.AfterFunc(ctx, func() { a.systemd.Tell("STOPPING=1") })
+	defer stopping()
+	return mm.Run(ctx)
 }

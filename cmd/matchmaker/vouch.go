@@ -24,10 +24,16 @@ func (a *app) vouch(ctx context.Context, mm *core.HeartbeatMatchMaker, ks []kept
 		followed.Go(func() { a.follow(ctx, mm, k) })
 	}
 	if len(at) > 0 {
+		a.ready()
 		a.register(ctx, mm, at...)
 	}
 	followed.Wait()
 	<-ctx.Done()
+}
+
+// ready tells systemd that what it started does its work.
+func (a *app) ready() {
+	a.systemd.Tell("READY=1", "STATUS=keeps hosts registered in Redis at "+redisAddress(a.RedisURL))
 }
 
 // register registers, or logs why not yet: every heartbeat tries again.
@@ -55,6 +61,7 @@ func (a *app) follow(ctx context.Context, mm *core.HeartbeatMatchMaker, k kept) 
 		case !registered:
 			line.Stringer("check", k.check).Msg("the check passes; registering")
 			registered = true
+			a.ready()
 			a.register(ctx, mm, k.Registration)
 		case reason != nil:
 			line.Msg("the check fails; the host is announced as failing")

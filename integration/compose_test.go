@@ -24,6 +24,8 @@ type composed struct {
 		Command     []string
 		Environment map[string]string
 		Restart     string
+		Init        bool
+		DependsOn   []string `yaml:"depends_on"`
 	}
 }
 

@@ -110,7 +110,9 @@ func (a *app) keep(ctx context.Context, mm *core.HeartbeatMatchMaker, ks []kept)
 	beside.Go(func() { a.vouch(ctx, mm, ks) })
 	beside.Go(func() { a.systemd.KeepAlive(ctx, func() { mm.Registrations() }) })
 	a.ready()
-	stopping := context.AfterFunc(ctx, func() { a.systemd.Tell("STOPPING=1") })
-	defer stopping()
+	beside.Go(func() {
+		<-ctx.Done()
+		a.systemd.Tell("STOPPING=1")
+	})
 	return mm.Run(ctx)
 }

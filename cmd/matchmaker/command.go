@@ -104,7 +104,7 @@ The registry is a Redis server; a ring file, "localhost" and "stub" answer witho
 	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) { help(cmd.OutOrStdout(), cmd) })
 	root.SetHelpCommand(helpCommand())
 	root.AddCommand(a.demoCommand(), a.sidecarCommand(), a.runCommand(), a.resolveCommand(), a.lsCommand(), a.watchCommand(),
-		a.whyCommand(), a.doctorCommand(), a.aliveCommand(), a.drainCommand(), a.registerCommand(), a.unregisterCommand(), a.ackCommand(), a.expireCommand(), completionCommand())
+		a.whyCommand(), a.doctorCommand(), a.readyCommand(), a.aliveCommand(), a.drainCommand(), a.registerCommand(), a.unregisterCommand(), a.ackCommand(), a.expireCommand(), completionCommand())
 	for _, c := range root.Commands() {
 		c.DisableFlagsInUseLine = true
 	}

@@ -11,7 +11,7 @@ import (
 )
 
 // inHelp is the order of the commands in help: what keeps hosts registered, what asks, what is done by hand.
-var inHelp = []string{"demo", "sidecar", "run", "resolve", "ls", "watch", "why", "doctor", "alive",
+var inHelp = []string{"demo", "sidecar", "run", "resolve", "ls", "watch", "why", "doctor", "ready", "alive",
 	"drain", "register", "unregister", "ack", "expire", "completion"}
 
 // help explains a command.

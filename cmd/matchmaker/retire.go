@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"os"
-	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -15,11 +14,12 @@ import (
 // attended is a command that runs and the host that is kept for it.
 type attended struct {
 	*app
-	mm    *core.HeartbeatMatchMaker
-	child *supervise.Child
-	host  kept
-	told  chan struct{} // closed when the command is told to stop
-	drain time.Duration // how long it may take then
+	mm     *core.HeartbeatMatchMaker
+	fronts *listeners
+	child  *supervise.Child
+	host   kept
+	told   chan struct{} // closed when the command is told to stop
+	drain  time.Duration // how long it may take then
 }
 
 // attend keeps the host and passes signals on until the command has ended and the host has left. The first
@@ -41,6 +41,7 @@ func (c *attended) attend(ctx context.Context, signals <-chan os.Signal) {
 		go func() {
 			defer close(retired)
 			c.systemd.Tell("STOPPING=1")
+			c.fronts.Leaving()
 			beside.Wait()
 			c.retire(retiring, s)
 		}()
@@ -88,13 +89,17 @@ func (c *attended) attend(ctx context.Context, signals <-chan os.Signal) {
 // the command has ended already.
 func (c *attended) retire(ctx context.Context, s os.Signal) {
 	f := core.Farewell{Drain: c.drain}
-	known := slices.ContainsFunc(c.mm.Registrations(), func(s core.Status) bool { return s.Standing != "pending" })
+	known, all := false, []core.Registration(nil)
+	for _, s := range c.mm.Registrations() { // of those that came over HTTP too
+		known = known || s.Standing != "pending"
+		all = append(all, s.Member.Registration)
+	}
 	if s == nil || !known {
 		f.Propagation = -1 // nobody has work for it
 	} else {
 		c.log.Info().Str("topic", c.host.Topic).Str("host", c.host.Host).Stringer("signal", s).Msg("draining")
 	}
-	if err := c.mm.Retire(ctx, f, func(ctx context.Context) error { c.stop(ctx, s); return nil }, c.host.Registration); err != nil {
+	if err := c.mm.Retire(ctx, f, func(ctx context.Context) error { c.stop(ctx, s); return nil }, all...); err != nil {
 		c.log.Warn().Str("error", c.redact(err.Error())).Msg("could not leave; the registration lapses")
 	}
 }

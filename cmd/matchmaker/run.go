@@ -51,6 +51,7 @@ any case, and is registered when Redis is there.`,
 	f.StringVar(&w.check, "check", "", "what the host stands on, a `URL`: http://HOST:PORT/PATH, https://..., tcp://HOST:PORT"+
 		" or grpc://HOST:PORT[/SERVICE]; a HOST left out is 127.0.0.1")
 	a.checkFlags(f)
+	a.listenFlags(f, listenOff)
 	f.DurationVar(&w.drain, "drain-timeout", core.DefaultDrain, "how long the command may take to end before it is killed")
 	return c
 }
@@ -97,12 +98,17 @@ func (a *app) run(ctx context.Context, w running, command []string) error {
 	if embedded { // the command is to find the same Redis
 		a.environ = append(a.environ[:len(a.environ):len(a.environ)], variableOf("redis-url")+"="+a.RedisURL)
 	}
+	fronts, err := a.listen(mm, []kept{host})
+	if err != nil {
+		return err
+	}
+	defer fronts.Close()
 	child, err := supervise.Start(command, a.environ, a.stdin, a.stdout, a.stderr)
 	if err != nil {
 		return a.notStarted(err)
 	}
 	mm.StartHeartbeat()
-	c := &attended{app: a, mm: mm, child: child, host: host, told: make(chan struct{}), drain: w.drain}
+	c := &attended{app: a, mm: mm, child: child, host: host, fronts: fronts, told: make(chan struct{}), drain: w.drain}
 	c.attend(ctx, signals)
 	return exitCode(child.Code()).orNil()
 }

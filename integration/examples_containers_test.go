@@ -38,7 +38,7 @@ func TestExampleOfComposeKeepsAnAppThatKnowsNothing(t *testing.T) {
 	}
 	r := integration.StartRedis(t)
 	at := port(t)
-	app := serve(t, words(c.Services["app"].Command, "python3", python(t), "8000", at))
+	app := application(t, words(c.Services["app"].Command, "python3", python(t), "8000", at))
 	sidecar := c.Services["sidecar"]
 	if got := sidecar.Environment["MATCHMAKER_REDIS_URL"]; got != "redis://redis:6379/0" {
 		t.Errorf("the sidecar asks Redis at %s, want that of the file", got)
@@ -120,7 +120,7 @@ func TestExampleOfKubernetesDrainsThePodBeforeItsServerStops(t *testing.T) {
 	if code := probe(); code != 1 {
 		t.Errorf("before the server serves the probe ends with %d, want 1", code)
 	}
-	serve(t, words(server.Command, "python3", python(t), "8080", at))
+	application(t, words(server.Command, "python3", python(t), "8080", at))
 	s := store(t, r.URL)
 	becomes(t, soon, stated(s, "web"), pod+" up")
 	integration.Eventually(t, soon, "the pod is ready", func() bool { return probe() == 0 })

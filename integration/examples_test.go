@@ -132,8 +132,8 @@ func told(t *testing.T, next func(time.Duration) string, line string) {
 	t.Fatalf("systemd is not told %s", line)
 }
 
-// serve runs a command line of an example that is not a matchmaker's until the test ends.
-func serve(t *testing.T, command []string) *exec.Cmd {
+// application runs a command line of an example that is not a matchmaker's until the test ends.
+func application(t *testing.T, command []string) *exec.Cmd {
 	t.Helper()
 	c := exec.Command(command[0], command[1:]...)
 	c.Dir = t.TempDir()
@@ -188,7 +188,7 @@ func TestExampleUnitOfASidecarKeepsWhatItNames(t *testing.T) {
 	t.Parallel()
 	r := integration.StartRedis(t)
 	at := port(t)
-	serve(t, []string{python(t), "-m", "http.server", at})
+	application(t, []string{python(t), "-m", "http.server", at})
 	command := words(strings.Fields(unit(t, "matchmaker.service")["ExecStart"]), "8080", at)
 	socket, next := notified(t)
 	p := integration.Matchmaker(command[1:]...).With("MATCHMAKER_REDIS_URL="+r.URL, "NOTIFY_SOCKET="+socket).Start(t)

@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -285,6 +286,7 @@ func TestHostHeaderAndTLSNameAreAsConfigured(t *testing.T) {
 	mm, _ := inMemory(t)
 	h := &host{name: "node1"}
 	h.Server = httptest.NewUnstartedServer(h)
+	h.Config.ErrorLog = log.New(io.Discard, "", 0) // it says which certificates are refused
 	h.StartTLS()
 	t.Cleanup(h.Close)
 	register(t, mm, h.at("compute"))
@@ -340,28 +342,34 @@ func TestRequestIsNotChangedAndTheAnswerIsToIt(t *testing.T) {
 	}
 }
 
+// silent is a directory that never answers.
+type silent struct{}
+
+func (silent) Members(ctx context.Context, _ string) (*core.View, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
 func TestRequestEndsWithItsContext(t *testing.T) {
-	mm, memory := inMemory(t)
-	memory.Break(errors.New("connection refused"))
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
 	tried := 0
-	c := &http.Client{Transport: httpmm.NewTransport(mm.Live(), fake(func(r *http.Request) (*http.Response, error) {
+	base := fake(func(r *http.Request) (*http.Response, error) {
 		tried++
+		<-r.Context().Done()
 		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: r.Context().Err()}
-	}))}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://compute/", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got := do(c, req); !strings.Contains(got, "canceled") {
-		t.Errorf("%q", got)
-	}
-	memory.Unbreak()
+	})
+	mm, _ := inMemory(t)
 	register(t, mm, core.Registration{Topic: "compute", Host: "node1", Addr: "a:1"}, core.Registration{Topic: "compute", Host: "node2", Addr: "b:1"})
-	tried = 0
-	if do(c, req); tried > 1 {
-		t.Errorf("tried %d hosts after the request's end", tried)
+	for what, from := range map[string]core.Directory{"while it looks up": silent{}, "while it connects": mm.Live()} {
+		req, err := http.NewRequestWithContext(within(t, 20*time.Millisecond), http.MethodGet, "http://compute/", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := do(&http.Client{Transport: httpmm.NewTransport(from, base)}, req); !strings.Contains(got, "deadline exceeded") {
+			t.Errorf("%s: %q", what, got)
+		}
+	}
+	if tried != 1 {
+		t.Errorf("tried %d hosts, want none after the request's end", tried)
 	}
 }
 

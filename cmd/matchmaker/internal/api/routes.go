@@ -89,7 +89,7 @@ func (a *API) handler(rs []route) http.Handler {
 	}
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { a.refuse(w, r, "", errNoPath) })
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if at := r.URL.EscapedPath(); r.Method == http.MethodConnect || path.Clean(at) != at { // it would be redirected
+		if at := r.URL.EscapedPath(); r.RequestURI == "*" || r.Method == http.MethodConnect || path.Clean(at) != at { // it would be redirected
 			a.refuse(w, r, "", errNoPath)
 			return
 		}

@@ -3,6 +3,7 @@
 FUZZTIME  ?= 10s
 BENCHTIME ?= 1s
 HOURS     ?= 3
+CELLS     ?= 6
 SEED      ?= 1
 ONLY      ?=
 RACE      ?= -race
@@ -14,10 +15,10 @@ REDIS_PACKAGES = $(shell go list -f '{{.ImportPath}} {{.Name}} {{.TestImports}} 
 
 .DEFAULT_GOAL = help
 .NOTPARALLEL:
-.PHONY: help setup build test lint integration topologies fuzz bench budgets simulate mutants ci
+.PHONY: help setup build test lint integration topologies fuzz bench budgets simulate mutants faults faults-quick ci
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## install what the tests need beside Go: redis-server, a C compiler
 	@.ci/setup
@@ -64,6 +65,12 @@ simulate: ## let 200 hosts come, go and fail for HOURS (3) drawn from SEED (1), 
 
 mutants: ## break the code in each way that a test must notice, or those that match ONLY, and see that it does (10 min)
 	@go run ./integration/mutants -only '$(ONLY)'
+
+faults: ## try every fault against every way in which Redis runs, and write docs/reliability.md (20 min)
+	CI=true go test -count=1 -timeout 25m -parallel $(CELLS) ./integration/faults -args -cells all -seed $(SEED) -publish $(CURDIR)/docs/reliability.md
+
+faults-quick: ## try every fault once, against what SEED (1) draws (3 min)
+	CI=true go test -count=1 -timeout 5m -parallel $(CELLS) ./integration/faults -args -cells quick -seed $(SEED)
 
 ci: ## run every stage, each with its time and its budget
 	@mkdir -p bin && rm -f bin/stages

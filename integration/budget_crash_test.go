@@ -43,7 +43,7 @@ func TestBudgetDeadHostsAreHeldThenLeaveEveryView(t *testing.T) {
 	died := make(map[string]int64)
 	for i, p := range doomed {
 		died[fmt.Sprintf("probe%05d", i)] = time.Now().UnixNano()
-		p.kill()
+		p.Kill()
 		time.Sleep(rand.N(100 * time.Millisecond)) // deaths at every moment of a period
 	}
 	held, gone := size.ends(t, watchers, died)

@@ -2,85 +2,25 @@ package integration_test
 
 import (
 	"fmt"
-	"io"
-	"net/rpc"
-	"os"
-	"os/exec"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/redis/go-redis/v9/logging"
-
 	"github.com/redismm/matchmaker/core"
 	"github.com/redismm/matchmaker/integration"
+	"github.com/redismm/matchmaker/integration/crew"
 )
 
-// A crew is a process of its own with many matchmakers in it: this binary again, which does what it is told
-// over its standard input and output until that ends.
-const crewVariable = "INTEGRATION_CREW"
-
-func init() {
-	if os.Getenv(crewVariable) == "" {
-		return
-	}
-	logging.Disable() // an outage is no news here
-	server := rpc.NewServer()
-	if err := server.Register(new(Crew)); err != nil {
-		panic(err)
-	}
-	server.ServeConn(pipes{os.Stdin, os.Stdout})
-	os.Exit(0)
-}
-
-type pipes struct {
-	io.ReadCloser
-	io.WriteCloser
-}
-
-func (p pipes) Close() error { p.ReadCloser.Close(); return p.WriteCloser.Close() }
-
-// crew is how the test tells a process what to do.
-type crew struct {
-	t     *testing.T
-	calls *rpc.Client
-	kill  func()
-}
-
-func startCrew(t *testing.T) *crew {
-	t.Helper()
-	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), crewVariable+"=1")
-	cmd.Stderr = os.Stderr
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	c := &crew{t: t, calls: rpc.NewClient(pipes{out, in})}
-	c.kill = sync.OnceFunc(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-		c.calls.Close()
-	})
-	t.Cleanup(c.kill)
-	return c
-}
+func init() { crew.Enlist(new(Crew)) }
 
 // crews are told the same, all at once.
-type crews []*crew
+type crews []*integration.Crew
 
 func startCrews(t *testing.T, n int) crews {
 	t.Helper()
 	all := make(crews, n)
 	for i := range all {
-		all[i] = startCrew(t)
+		all[i] = integration.StartCrew(t)
 	}
 	return all
 }
@@ -91,12 +31,12 @@ func tell[A, R any](t *testing.T, cs crews, what string, args func(i int) A) []R
 	replies, failed := make([]R, len(cs)), make([]error, len(cs))
 	var all sync.WaitGroup
 	for i, c := range cs {
-		all.Go(func() { failed[i] = c.calls.Call("Crew."+what, args(i), &replies[i]) })
+		all.Go(func() { failed[i] = c.Tell(what, args(i), &replies[i]) })
 	}
 	all.Wait()
 	for i, err := range failed {
 		if err != nil {
-			t.Fatalf("process %d of %d, %s: %v", i+1, len(cs), what, err)
+			t.Fatalf("process %d of %d: %v", i+1, len(cs), err)
 		}
 	}
 	return replies

@@ -6,6 +6,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/redis/go-redis/v9/logging"
+
 	"github.com/redismm/matchmaker/core"
 	"github.com/redismm/matchmaker/redismm"
 )
@@ -32,6 +34,7 @@ type Opening struct {
 
 // Open opens matchmakers, each with connections of its own.
 func (c *Crew) Open(o Opening, _ *int) error {
+	logging.Disable() // an outage is no news here
 	for range o.N {
 		h, err := redismm.Open(context.Background(), o.URL, redismm.Config{HeartbeatConfig: core.HeartbeatConfig{Freq: o.Freq, TTL: o.TTL}})
 		if err != nil {

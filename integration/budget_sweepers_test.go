@@ -33,7 +33,7 @@ func TestBudgetDeadSweepersHeirsDoNotGrowWithTheProcesses(t *testing.T) {
 			attempts = append(attempts, attemptsAfterDeaths(t, r, topic, beat.Freq))
 		}
 		for _, c := range all {
-			c.kill()
+			c.Kill()
 		}
 		slices.Sort(attempts)
 		judge(t, fmt.Sprintf("attempts of %d processes at the lease in %d periods without a sweeper", n, periods),

@@ -121,7 +121,7 @@ func (h *History) same(f *Finding) {
 			last = e.At
 		}
 		switch e.What {
-		case Fault, Unswept:
+		case Fault, Unswept, Split:
 			open++
 		case Mended:
 			open--

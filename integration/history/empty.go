@@ -8,7 +8,8 @@ import (
 // NeverWronglyEmpty: no view turns to nobody while one that it showed is well, and a lookup finds somebody while
 // the view shows somebody. A lookup without memory, in a registry that lost everything, is told that the topic was
 // never heard of or that nobody can tell, not that nobody is there. It cannot be told so where the registry
-// lost the liveness of single hosts only, nor where it went back to a copy from before they came, which is whole.
+// lost the liveness of single hosts only, nor where it went back to a copy from before they came, which is whole; nor
+// while it is split, when each side answers by what it was told.
 func NeverWronglyEmpty(h *History) *Finding {
 	f := h.finding("NeverWronglyEmpty")
 	for _, w := range h.watches {
@@ -71,6 +72,10 @@ func (h *History) freshRead(f *Finding, e *Event) {
 		f.count("told cannot tell", 1)
 	case NoHosts:
 		f.count("told nobody is there", 1)
+		if h.split(span{e.Asked, e.At + 1}) {
+			f.count("told so while split", 1)
+			return
+		}
 		for _, t := range h.topics[e.Topic] {
 			for _, v := range t.valid {
 				until := min(v.Until, t.over(), h.taken(t, v.At))

@@ -44,6 +44,9 @@ const (
 	Lost What = "lost"
 	// Unswept: who swept Topic died, or cannot go on; until the Mended event of the same Number nobody does.
 	Unswept What = "unswept"
+	// Split: until the Mended event of the same Number more than one server may take itself for the primary,
+	// and answer by what it alone was told.
+	Split What = "split"
 	// Sent: Number commands were sent to the registry in the second that ends now.
 	Sent What = "sent"
 )

@@ -116,7 +116,7 @@ func (h *History) tells(e *Event, where place, processes []string) bool {
 		return here
 	case Ended:
 		return mine || slices.ContainsFunc(h.places[where], func(t *tenure) bool { return t.process == e.Process })
-	case Fault, Mended, Unswept:
+	case Fault, Mended, Unswept, Split:
 		return (e.Topic == "" || e.Topic == where.topic) && (e.Process == "" || mine ||
 			slices.ContainsFunc(h.places[where], func(t *tenure) bool { return t.process == e.Process }))
 	case Lost:

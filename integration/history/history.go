@@ -24,6 +24,7 @@ type History struct {
 	faults  []*fault
 	losses  []*loss
 	unswept []*fault
+	splits  []*fault
 	ended   map[string]time.Duration // processes
 	known   sync.Map                 // spans that were computed, by what they are
 }
@@ -50,8 +51,20 @@ func New(freq, ttl time.Duration, events []Event) *History {
 }
 
 // Merge puts the events of several processes of one machine, whose recorders began at one moment, in order.
+// Their faults are numbered anew.
 func Merge(histories ...[]Event) []Event {
-	all := slices.Concat(histories...)
+	all, faults := slices.Concat(histories...), 0
+	for from, h := 0, histories; len(h) > 0; from, h = from+len(h[0]), h[1:] {
+		most := faults
+		for i := from; i < from+len(h[0]); i++ {
+			switch e := &all[i]; e.What {
+			case Fault, Unswept, Split, Mended:
+				e.Number += faults
+				most = max(most, e.Number)
+			}
+		}
+		faults = most
+	}
 	slices.SortStableFunc(all, func(a, b Event) int { return cmp.Compare(a.At, b.At) })
 	return all
 }
@@ -94,13 +107,16 @@ func (h *History) layFaults() {
 	open := make(map[int]*fault)
 	for i := range h.Events {
 		switch e := &h.Events[i]; e.What {
-		case Fault, Unswept:
+		case Fault, Unswept, Split:
 			f := &fault{span{e.At, never}, e.Name, e.Process, e.Topic}
 			open[e.Number] = f
-			if e.What == Fault {
+			switch e.What {
+			case Fault:
 				h.faults = append(h.faults, f)
-			} else {
+			case Unswept:
 				h.unswept = append(h.unswept, f)
+			case Split:
+				h.splits = append(h.splits, f)
 			}
 		case Mended:
 			if f := open[e.Number]; f != nil {
@@ -146,6 +162,11 @@ func (h *History) unsettled(topic string, processes ...string) []span {
 		}
 		return joined(all)
 	})
+}
+
+// split says whether more than one server took itself for the primary in a time.
+func (h *History) split(s span) bool {
+	return slices.ContainsFunc(h.splits, func(f *fault) bool { return f.meets(s) })
 }
 
 // cached computes spans once.

@@ -56,7 +56,7 @@ func (h *History) lapsed(t *tenure, at time.Duration) time.Duration {
 
 // Fenced: who was told that it has left is never listed by the registry again, and comes back into no view that
 // it is gone from; and nobody is removed or overwritten but by a newer registration: a registration that has
-// not lapsed, in a registry that lost nothing, is known to it at its next beat. A leave that the registry forgot,
+// not lapsed, in a registry that lost nothing and is not split, is known to it at its next beat. A leave that the registry forgot,
 // because it went back to a copy, may show for a TTL, and in views until who died then would be gone.
 func Fenced(h *History) *Finding {
 	f := h.finding("Fenced")
@@ -118,7 +118,7 @@ func (h *History) fencedBeats(f *Finding, t *tenure) {
 		}
 		f.count("recoveries", 1)
 		was := t.valid[i-1]
-		if !v.Anew || v.At > was.Until || h.taken(t, was.Last) <= v.At || h.lapsed(t, v.At-1) < was.Until {
+		if !v.Anew || v.At > was.Until || h.taken(t, was.Last) <= v.At || h.lapsed(t, v.At-1) < was.Until || h.split(span{was.Last, v.At + 1}) {
 			continue
 		}
 		f.broken(v.At, was.Last, t.place, nil, "the registry did not know %s of %s, which had not lapsed; nothing was lost and nobody newer came",

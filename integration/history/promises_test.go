@@ -137,6 +137,8 @@ func TestFencedWantsNobodyRemoved(t *testing.T) {
 		{"it had lapsed", []story{first, again("p", "a", 40*s+ttl+hair, 200*s)}, ""},
 		{"the registry had lost it", []story{first, loses("a", 44*s), again("p", "a", 45*s, 200*s)}, ""},
 		{"the registry had lost another", []story{first, loses("b", 44*s), again("p", "a", 45*s, 200*s)}, "did not know"},
+		{"the other side of a split did not know it", []story{first, splits(42*s, 44*s), again("p", "a", 45*s, 200*s)}, ""},
+		{"it beat last after the split", []story{first, splits(38*s, 39*s), again("p", "a", 45*s, 200*s)}, "did not know"},
 		{"it was lost before it beat last", []story{first, loses("a", 39*s), again("p", "a", 45*s, 200*s)}, "did not know"},
 		{"a newer came and went", []story{first, lives("q", "a", 41*s, 42*s), leaves("q", "a", 42*s), again("p", "a", 45*s, 200*s)}, ""},
 	})
@@ -155,6 +157,8 @@ func TestNeverWronglyEmptyWantsNobodyToBeNobody(t *testing.T) {
 		{"a fresh reader is told nobody", with(alone, reads(50*s, NoHosts)), "told that nobody is there"},
 		{"after a loss too", with(alone, loses("", 49*s), reads(50*s, NoHosts)), "told that nobody is there"},
 		{"a fresh reader is told that the topic is unknown", with(alone, loses("", 49*s), reads(50*s, Unknown)), ""},
+		{"nobody, by one side of a split", with(alone, splits(49*s, 51*s), reads(50*s, NoHosts)), ""},
+		{"nobody, after a split", with(alone, splits(48*s, 49*s), reads(50*s, NoHosts)), "told that nobody is there"},
 		{"nobody, where the one host was evicted", with(alone, loses("a", 49*s), reads(50*s, NoHosts)), ""},
 		{"nobody, where another was evicted", with(alone, loses("b", 49*s), reads(50*s, NoHosts)), "told that nobody is there"},
 	})

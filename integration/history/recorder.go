@@ -3,9 +3,10 @@ package history
 import (
 	"context"
 	"errors"
-	"slices"
 	"sync"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/redismm/matchmaker/core"
 )
@@ -31,11 +32,36 @@ func NewRecorder(ttl time.Duration) *Recorder {
 		ended: make(map[string]bool), shown: make(map[[2]string]map[string]Sight)}
 }
 
+// Moment is now by the clock that all processes of the machine share, which nobody sets.
+func Moment() (time.Duration, error) {
+	var now unix.Timespec
+	err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &now)
+	return time.Duration(now.Nano()), err
+}
+
+// NewRecorderOf is NewRecorder for a history that began in another process, at a moment.
+func NewRecorderOf(ttl time.Duration, began time.Duration) (*Recorder, error) {
+	r := NewRecorder(ttl)
+	for least, tries := time.Hour, 0; tries < 10; tries++ { // one in which the machine let nobody come between
+		from := time.Now()
+		now, err := Moment()
+		if err != nil {
+			return nil, err
+		}
+		if took := time.Since(from); took < least {
+			least, r.began = took, from.Add(began-now)
+		}
+	}
+	return r, nil
+}
+
 func (r *Recorder) since(t time.Time) time.Duration { return t.Sub(r.began) }
 
 // add notes an event that happens now. The caller holds mu.
-func (r *Recorder) add(e Event) int {
-	e.At = time.Since(r.began)
+func (r *Recorder) add(e Event) int { return r.addAt(time.Now(), e) }
+
+func (r *Recorder) addAt(t time.Time, e Event) int {
+	e.At = r.since(t)
 	r.events = append(r.events, e)
 	return len(r.events) - 1
 }
@@ -193,6 +219,23 @@ func (r *Recorder) Unswept(name, topic string) (mended func()) {
 	return r.begin(Event{What: Unswept, Name: name, Topic: topic})
 }
 
+// Was notes what is over: a [Fault], or an [Unswept].
+func (r *Recorder) Was(e Event, from, until time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.faults++
+	e.Number = r.faults
+	r.addAt(from, e)
+	e.What = Mended
+	r.addAt(until, e)
+}
+
+// Split notes that more than one server may take itself for the primary. The returned function notes that only
+// one does.
+func (r *Recorder) Split(name string) (mended func()) {
+	return r.begin(Event{What: Split, Name: name})
+}
+
 func (r *Recorder) begin(e Event) (mended func()) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -216,9 +259,9 @@ func (r *Recorder) WentBack(name string, since time.Time) {
 // Sent notes how many commands were sent in the last second.
 func (r *Recorder) Sent(n int) { r.note(Event{What: Sent, Number: n}) }
 
-// Events returns what was noted until now.
+// Events returns what was noted until now, in order.
 func (r *Recorder) Events() []Event {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return slices.Clone(r.events)
+	return Merge(r.events)
 }

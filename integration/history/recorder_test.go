@@ -122,3 +122,32 @@ func TestHistoryIsReadAsItWasWritten(t *testing.T) {
 		t.Errorf("read %v, want %v", got, events)
 	}
 }
+
+func TestMergedFaultsKeepTheirNumbersApart(t *testing.T) {
+	one, two := fails("p", 1*s, 4*s), fails("q", 2*s, 3*s)
+	for _, e := range []*Event{&one[0], &one[1], &two[0], &two[1]} {
+		e.Number = 1
+	}
+	h := New(beat, ttl, Merge(one, two))
+	if len(h.faults) != 2 || h.faults[0].until != 4*s || h.faults[1].until != 3*s {
+		t.Errorf("faults %v, want p's until 4s and q's until 3s", h.faults)
+	}
+}
+
+func TestRecordersOfOneMomentAgree(t *testing.T) {
+	began, err := Moment()
+	if err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(20 * time.Millisecond)
+	r, err := NewRecorderOf(ttl, began)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, _ := Moment()
+	r.Ended("p")
+	after, _ := Moment()
+	if at := r.Events()[0].At; at < before-began-s/1000 || at > after-began+s/1000 {
+		t.Errorf("noted at %s of a history that began %s to %s ago", at, before-began, after-began)
+	}
+}

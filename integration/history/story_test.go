@@ -73,6 +73,12 @@ func unswept(from, until time.Duration) story {
 	return s
 }
 
+func splits(from, until time.Duration) story {
+	s := fails("", from, until)
+	s[0].What = Split
+	return s
+}
+
 func watches(at time.Duration) story {
 	return story{{At: at, What: Watching, Process: "w", Topic: "t"}}
 }

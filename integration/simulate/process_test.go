@@ -33,34 +33,6 @@ type process struct {
 	wants map[place]bool
 }
 
-// told is a store that notes what it is told.
-type told struct {
-	*redismm.Store
-	recorder *history.Recorder
-	process  string
-}
-
-type writing func(context.Context, time.Duration, []*core.Claim) ([]core.Outcome, error)
-
-func (t *told) note(call writing, ctx context.Context, ttl time.Duration, claims []*core.Claim) ([]core.Outcome, error) {
-	sent := time.Now()
-	outcomes, err := call(ctx, ttl, claims)
-	t.recorder.Told(t.process, sent, claims, outcomes)
-	return outcomes, err
-}
-
-func (t *told) BackendRegister(ctx context.Context, ttl time.Duration, claims []*core.Claim) ([]core.Outcome, error) {
-	return t.note(t.Store.BackendRegister, ctx, ttl, claims)
-}
-
-func (t *told) AckAlive(ctx context.Context, ttl time.Duration, claims []*core.Claim) ([]core.Outcome, error) {
-	return t.note(t.Store.AckAlive, ctx, ttl, claims)
-}
-
-func (t *told) BackendUnregister(ctx context.Context, ttl time.Duration, claims []*core.Claim) ([]core.Outcome, error) {
-	return t.note(t.Store.BackendUnregister, ctx, ttl, claims)
-}
-
 // open starts a process.
 func (w *world) open(name string) *process {
 	p := &process{world: w, name: name, wire: &wire{net: w.net}, wants: make(map[place]bool)}
@@ -74,7 +46,7 @@ func (w *world) open(name string) *process {
 		panic(err)
 	}
 	p.store = store
-	if p.maker, err = core.NewHeartbeat(&told{store, w.recorder, name}, core.HeartbeatConfig{}); err != nil {
+	if p.maker, err = core.NewHeartbeat(&history.Told{Store: store, Recorder: w.recorder, Process: name}, core.HeartbeatConfig{}); err != nil {
 		panic(err)
 	}
 	p.ctx, p.end = context.WithCancel(context.Background())

@@ -97,7 +97,7 @@ func cells() []cell {
 				all = append(all, of...)
 			case *which == "quick" && ttl == time.Second:
 				all = append(all, of[(int(*seed)+len(all))%len(of)])
-			case *which == "one" && ttl == time.Second && f.name == "FLUSHALL":
+			case *which == "one" && ttl == time.Second && f.name == "kill -9 of a registrant":
 				all = append(all, of[0])
 			}
 		}

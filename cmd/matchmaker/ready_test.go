@@ -11,7 +11,9 @@ func TestReadyIsTheExitCode(t *testing.T) {
 	t.Parallel()
 	m := startRedis(t)
 	socket := filepath.Join(t.TempDir(), "listen")
-	ask := func(args ...string) result { return matchmaker(append([]string{"ready", "--listen", socket}, args...)...).run(t) }
+	ask := func(args ...string) result {
+		return matchmaker(append([]string{"ready", "--listen", socket}, args...)...).run(t)
+	}
 	if r := ask(); r.code != exitFailed || r.out != "" || !strings.HasPrefix(r.err, "matchmaker: ready: no sidecar answers at "+socket+" (--listen): ") {
 		t.Errorf("before there is a sidecar: %+v", r)
 	}

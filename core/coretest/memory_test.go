@@ -4,9 +4,13 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"github.com/redismm/matchmaker/core"
 	"github.com/redismm/matchmaker/core/coretest"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 type memory struct {
 	*coretest.Memory

@@ -14,7 +14,7 @@ import (
 )
 
 // longest bounds a run of tests. One that hangs has judged nothing.
-const longest = 3 * time.Minute
+const longest = 5 * time.Minute
 
 // call is one run of the go command: the tests of a package that want the same.
 type call struct {

@@ -31,15 +31,16 @@ func TestMain(m *testing.M) {
 // some is how long the simulation is where HOURS does not say.
 const some = 7 * time.Minute
 
-// scale reads HOURS and SEED.
-func scale(t *testing.T) (long time.Duration, seed uint64) {
+// scale reads HOURS and SEED, and returns the command by which the same story is told again.
+func scale(t *testing.T) (long time.Duration, seed uint64, again string) {
 	long, seed = some, 1
+	inHours := strconv.FormatFloat(long.Hours(), 'g', -1, 64)
 	if text := os.Getenv("HOURS"); text != "" {
 		hours, err := strconv.ParseFloat(text, 64)
 		if err != nil || hours <= 0 {
 			t.Fatalf("HOURS is %q; want a number of hours, as 3 or 0.5", text)
 		}
-		long = time.Duration(hours * float64(time.Hour))
+		long, inHours = time.Duration(hours*float64(time.Hour)), text
 	}
 	if text := os.Getenv("SEED"); text != "" {
 		var err error
@@ -47,13 +48,19 @@ func scale(t *testing.T) (long time.Duration, seed uint64) {
 			t.Fatalf("SEED is %q; want a number from 0 on", text)
 		}
 	}
-	return long, seed
+	return long, seed, fmt.Sprintf("make simulate HOURS=%s SEED=%d", inHours, seed)
 }
 
 // TestPromisesAreKept runs the world and checks every promise over its history. HISTORY names a file that the
 // history is written to.
 func TestPromisesAreKept(t *testing.T) {
-	long, seed := scale(t)
+	long, seed, again := scale(t)
+	fmt.Println(again) // first: it may not come to its end
+	t.Cleanup(func() {
+		if t.Failed() {
+			fmt.Printf("again: %s\n", again)
+		}
+	})
 	defer debug.SetGCPercent(debug.SetGCPercent(400))
 	began := time.Now()
 	var w *world
@@ -83,7 +90,6 @@ func TestPromisesAreKept(t *testing.T) {
 	for _, d := range history.Deaths(h) {
 		fmt.Print(d)
 	}
-	fmt.Printf("again: make simulate HOURS=%v SEED=%d\n", long.Hours(), seed)
 }
 
 func hosts() (n int) {

@@ -7,6 +7,7 @@ CELLS     ?= 6
 SEED      ?= 1
 ONLY      ?=
 RACE      ?= -race
+PREVIOUS  ?= $(shell git describe --tags --abbrev=0 HEAD^ 2>/dev/null)
 STAGE      = STAGES=bin/stages .ci/stage
 
 # The packages whose tests start a redis-server.
@@ -15,7 +16,7 @@ REDIS_PACKAGES = $(shell go list -f '{{.ImportPath}} {{.Name}} {{.TestImports}} 
 
 .DEFAULT_GOAL = help
 .NOTPARALLEL:
-.PHONY: help setup build test lint integration topologies fuzz bench budgets simulate mutants faults faults-quick ci
+.PHONY: help setup build test lint integration topologies fuzz bench budgets simulate mutants faults faults-quick mixed ci
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -72,7 +73,10 @@ faults: ## try every fault against every way in which Redis runs, and write docs
 faults-quick: ## try every fault once, against what SEED (1) draws (3 min)
 	CI=true go test -count=1 -timeout 5m -parallel $(CELLS) ./integration/faults -args -cells quick -seed $(SEED)
 
-ci: ## run every stage, each with its time and its budget
+mixed: ## run processes of the release PREVIOUS (the tag before) and of this one together, both ways
+	@.ci/mixed $(PREVIOUS)
+
+ci: ## run every stage, each with its time and its budget; mixed from the first tag on
 	@mkdir -p bin && rm -f bin/stages
 	@$(STAGE) build 60 $(MAKE) --no-print-directory build
 	@$(STAGE) lint 120 $(MAKE) --no-print-directory lint
@@ -81,4 +85,5 @@ ci: ## run every stage, each with its time and its budget
 	@$(STAGE) test 210 $(MAKE) --no-print-directory test
 	@$(STAGE) simulate 150 $(MAKE) --no-print-directory simulate HOURS=3 SEED=1
 	@$(STAGE) integration 540 $(MAKE) --no-print-directory integration
+	@[ -z "$(PREVIOUS)" ] || $(STAGE) mixed 30 $(MAKE) --no-print-directory mixed
 	@echo "==> all stages passed:" && cat bin/stages

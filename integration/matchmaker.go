@@ -21,6 +21,8 @@ type Command struct {
 	Env []string
 	// Stdin is what the command reads.
 	Stdin string
+	// Path is another matchmaker, of an earlier release; "" means the one that [Binary] builds.
+	Path string
 }
 
 // Matchmaker returns the command line matchmaker args.
@@ -71,7 +73,11 @@ type Process struct {
 func (c Command) Start(t testing.TB) *Process {
 	t.Helper()
 	p := &Process{t: t, args: c.Args}
-	cmd := exec.Command(Binary(t), c.Args...)
+	path := c.Path
+	if path == "" {
+		path = Binary(t)
+	}
+	cmd := exec.Command(path, c.Args...)
 	cmd.Env = append(cleanEnvironment(), c.Env...)
 	cmd.Stdin = strings.NewReader(c.Stdin)
 	cmd.Stdout, cmd.Stderr = &p.out, &p.err

@@ -19,6 +19,7 @@ import (
 	"github.com/redismm/matchmaker/core"
 	"github.com/redismm/matchmaker/grpcmm"
 	"github.com/redismm/matchmaker/httpmm"
+	"github.com/redismm/matchmaker/integration"
 )
 
 // client sends requests to a topic, each once, and counts the connections that it makes.
@@ -56,7 +57,7 @@ func grpcClient(t *testing.T, w core.Watcher, topic string) *client {
 const connections = 8
 
 // httpClient posts bodies that can be read once, so that nobody sends them again.
-func httpClient(t *testing.T, w core.Watcher, topic string, hosts int) *client {
+func httpClient(t *testing.T, w core.Watcher, topic string) *client {
 	t.Helper()
 	c := new(client)
 	base := &http.Transport{DialContext: c.dial, MaxConnsPerHost: connections, MaxIdleConnsPerHost: connections}
@@ -78,12 +79,20 @@ func httpClient(t *testing.T, w core.Watcher, topic string, hosts int) *client {
 		}
 		return err
 	}
-	var warming sync.WaitGroup
-	for range 4 * hosts * connections {
-		warming.Go(func() { _ = c.send(t.Context()) })
-	}
-	warming.Wait()
 	return c
+}
+
+// warm sends requests until the client has made n connections, and needs no more.
+func (c *client) warm(t *testing.T, n int) {
+	t.Helper()
+	integration.Eventually(t, soon, fmt.Sprintf("there are %d connections", n), func() bool {
+		var warming sync.WaitGroup
+		for range 4 * n {
+			warming.Go(func() { _ = c.send(t.Context()) })
+		}
+		warming.Wait()
+		return c.dials.Load() >= int64(n)
+	})
 }
 
 // load is requests at a rate that does not depend on the answers.

@@ -63,13 +63,12 @@ func startFleet(t *testing.T, http bool) *fleet {
 	f.mm = mm
 	f.areUp("", "")
 	if http {
-		f.client = httpClient(t, mm.Live(), "compute", f.size.hosts)
+		f.client = httpClient(t, mm.Live(), "compute")
+		f.client.warm(t, connections*f.size.hosts)
 	} else {
 		f.client = grpcClient(t, mm.Live(), "compute")
+		f.client.warm(t, f.size.hosts)
 	}
-	warm := f.client.begin(f.size.rate)
-	time.Sleep(f.size.long / 20)
-	warm.stop()
 	return f
 }
 

@@ -13,5 +13,6 @@
 //
 // All happens in a copy of the tree, of which the go command is given the broken files in place of the real ones.
 // Every test must pass without a mutant. A mutant is caught when each of its tests fails by its own judgement: not because the code does
-// not compile, panics, or hangs. The exit code is 1 if one survives.
+// not compile, panics, or hangs. Where a test runs on miniredis too, -short spares it the redis-server, on which a
+// busy machine may fail it as well. The exit code is 1 if one survives.
 package main

@@ -113,6 +113,7 @@ func (s *Store) life() int64 { return max(life, 2*s.config.TTL).Milliseconds() }
 // unavailable says that Redis could not answer, and which Redis.
 func (s *Store) unavailable(err error) error {
 	if err != nil && !errors.Is(err, core.ErrUnavailable) && !errors.Is(err, context.Canceled) {
+		s.counts.errors.Add(1)
 		s.lookAround()
 	}
 	return s.clients.unavailable(err)

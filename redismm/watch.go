@@ -129,7 +129,7 @@ const gather = 20 * time.Millisecond
 
 func (f *follower) run() {
 	first, cancel := context.WithTimeout(f.ctx, firstView)
-	f.read(first)
+	f.read(first, forFirst)
 	cancel()
 	f.publish()
 	for f.ctx.Err() == nil {
@@ -159,7 +159,7 @@ func (f *follower) await() {
 		case err := <-f.news:
 			if f.answered(err) {
 				ctx, cancel := f.bounded()
-				f.read(ctx)
+				f.read(ctx, forFirst)
 				cancel()
 			}
 			f.publish()
@@ -181,7 +181,7 @@ func (f *follower) follow() {
 			return
 		case text := <-f.inbox:
 			if heard := f.hear(text); !f.hearRest() || !heard {
-				f.compare()
+				f.compare(forMessage)
 			}
 			if draw == nil { // at once after a quiet time, else with what follows soon
 				draw = time.After(gather - time.Since(drawn))
@@ -191,7 +191,7 @@ func (f *follower) follow() {
 			f.publish()
 		case <-f.changed:
 			f.passed = time.Now() // what was told until now may not have been heard
-			f.compare()
+			f.compare(forSubscription)
 			f.publish()
 		case <-poll.C:
 			f.poll()
@@ -316,8 +316,8 @@ func (f *follower) bounded() (context.Context, context.CancelFunc) {
 }
 
 // read takes a snapshot.
-func (f *follower) read(ctx context.Context) {
-	f.store.counts.snapshots.Add(1)
+func (f *follower) read(ctx context.Context, why reason) {
+	f.store.counts.snapshots[why].Add(1)
 	s, err := f.store.snapshot(ctx, f.store.read, f.topic, f.picture.hosts())
 	if f.answered(err) {
 		f.looked = f.asOf
@@ -343,11 +343,11 @@ func (f *follower) answered(err error) bool {
 }
 
 // compare reads unless the version is the picture's and nothing is in doubt.
-func (f *follower) compare() {
+func (f *follower) compare(why reason) {
 	ctx, cancel := f.bounded()
 	defer cancel()
 	if !f.picture.synced || f.picture.doubt || f.changes(ctx) {
-		f.read(ctx)
+		f.read(ctx, why)
 	}
 }
 
@@ -401,7 +401,7 @@ func (f *follower) poll() {
 func (f *follower) pass(interval time.Duration) {
 	f.hearRest()
 	ctx, cancel := f.bounded()
-	f.read(ctx)
+	f.read(ctx, forHeld)
 	cancel()
 	if f.stale != nil {
 		return
@@ -415,7 +415,7 @@ func (f *follower) pass(interval time.Duration) {
 		f.picture.pass(interval)
 	}
 	if !heard {
-		f.compare()
+		f.compare(forMessage)
 	}
 }
 
@@ -431,7 +431,7 @@ func (f *follower) check() {
 		defer cancel()
 		ctx = again
 	}
-	f.read(ctx)
+	f.read(ctx, forPoll)
 }
 
 // heardOf hears what was told before Redis answered that the topic is at a version, and says whether that

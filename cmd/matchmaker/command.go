@@ -12,6 +12,7 @@ import (
 	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
 
+	"github.com/redismm/matchmaker/cmd/matchmaker/internal/metrics"
 	"github.com/redismm/matchmaker/cmd/matchmaker/internal/supervise"
 )
 
@@ -25,8 +26,12 @@ type app struct {
 	log            zerolog.Logger
 	cmd            *cobra.Command // the command that runs
 	asksOnce       bool           // and may take no longer than --timeout
-	advertised     atomic.Value   // the last choice that was logged
-	systemd        supervise.Notifier
+
+	// Of a process that keeps registrations.
+	registryKept registry
+	metrics      *metrics.Metrics
+	advertised   atomic.Value // the last choice that was logged
+	systemd      supervise.Notifier
 }
 
 // run does what args ask and returns the exit code. The end of ctx asks it to stop, as SIGTERM does.

@@ -85,7 +85,9 @@ func (a *app) apiOf(mm *core.HeartbeatMatchMaker, ks []kept) api.Config {
 	for _, k := range ks {
 		c.Awaited = append(c.Awaited, k.Registration)
 	}
-	if s, ok := mm.Backend().(*redismm.Store); ok {
+	c.Resolve, c.Answered = a.metrics.Resolve(mm.Resolve), a.metrics.Answered
+	c.More = map[string]http.Handler{"/metrics": a.metrics.Handler()}
+	if s, ok := a.registryKept.(*redismm.Store); ok {
 		c.Drain = s.DrainFor
 	}
 	return c

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/redismm/matchmaker/cmd/matchmaker/internal/metrics"
 	"github.com/redismm/matchmaker/core"
 	"github.com/redismm/matchmaker/redismm"
 )
@@ -94,12 +95,34 @@ func (a *app) open(ctx context.Context) (mm *core.HeartbeatMatchMaker, end func(
 		}
 		a.log.Log().Str("redis_url", a.RedisURL).Msg("an empty Redis runs inside this process, for as long as it does")
 	}
-	mm, err = redismm.Open(ctx, a.RedisURL, a.config())
-	if err != nil {
+	if mm, err = a.heartbeat(); err != nil {
 		stop()
-		return nil, nil, a.refused(err)
+		return nil, nil, err
 	}
 	return mm, func() { mm.Close(); stop() }, nil
+}
+
+// heartbeat is a matchmaker over the registry, whose calls are counted.
+func (a *app) heartbeat() (*core.HeartbeatMatchMaker, error) {
+	found, err := a.registry()
+	if err != nil {
+		return nil, err
+	}
+	a.metrics = metrics.New(a.HeartbeatFreq)
+	c := a.config().HeartbeatConfig
+	c.Observe = func(e core.Event) {
+		a.observe(e)
+		a.metrics.Observe(e)
+	}
+	mm, err := core.NewHeartbeat(a.metrics.Backend(found), c)
+	if err != nil {
+		found.Close()
+		return nil, err
+	}
+	a.registryKept = found
+	counts, _ := found.(interface{ Stats() redismm.Stats })
+	a.metrics.Follow(mm, counts)
+	return mm, nil
 }
 
 // keep registers and keeps what it registered until ctx ends, and leaves. Its error says what it could not

@@ -63,7 +63,7 @@ func serveAt(t testing.TB, registry *coretest.Memory, changes ...func(*Config)) 
 		t.Fatal(err)
 	}
 	s := &served{t: t, registry: registry, drains: make(map[string]time.Duration)}
-	c := Config{MatchMaker: mm, Drain: s.drainFor}
+	c := Config{MatchMaker: mm, Drain: s.drainFor, More: map[string]http.Handler{"/metrics": http.HandlerFunc(metrics)}}
 	for _, change := range changes {
 		change(&c)
 	}
@@ -74,6 +74,8 @@ func serveAt(t testing.TB, registry *coretest.Memory, changes ...func(*Config)) 
 	})
 	return s
 }
+
+func metrics(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "up 1\n") }
 
 func (s *served) drainFor(_ context.Context, topic, host string, d time.Duration, _ string) error {
 	s.mu.Lock()

@@ -48,6 +48,9 @@ func TestReadsAnswerInTheCommandsJSON(t *testing.T) {
 			t.Errorf("HEAD %s: %d", c.path, head.code)
 		}
 	}
+	if got := s.ask("GET", "/metrics", ""); got.code != http.StatusOK || got.body != "up 1\n" {
+		t.Errorf("/metrics: %d %s", got.code, got.body)
+	}
 	if got := s.ask("GET", "/v1/resolve/compute", ""); !strings.Contains(got.body, `"routes":[{"key":"compute.node`) || strings.Count(got.body, `"host":"node`) != 2 {
 		t.Errorf("one host is %s", got.body)
 	}

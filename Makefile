@@ -1,6 +1,7 @@
 # `make` lists the targets. What runs in CI is `make setup ci`, and nothing else.
 
 FUZZTIME  ?= 10s
+FUZZ      ?=
 BENCHTIME ?= 1s
 HOURS     ?= 3
 CELLS     ?= 6
@@ -16,7 +17,7 @@ REDIS_PACKAGES = $(shell go list -f '{{.ImportPath}} {{.Name}} {{.TestImports}} 
 
 .DEFAULT_GOAL = help
 .NOTPARALLEL:
-.PHONY: help setup build test lint integration topologies fuzz bench budgets simulate mutants faults faults-quick mixed ci
+.PHONY: help setup build test lint integration topologies fuzz fuzz-long bench budgets simulate mutants faults faults-quick mixed ci
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,12 +44,15 @@ integration: ## run the tests against a real redis-server, with real processes; 
 topologies: ## run what is promised of Redis on a single server, on Sentinel and on a cluster; print a table (3 min)
 	@.ci/topologies $(RACE)
 
-fuzz: ## run each fuzz test for FUZZTIME (10s)
-	@grep -rnoE --include='*_test.go' '^func Fuzz[A-Za-z0-9_]+' . | sed -E 's|^(.*)/[^/]*:[0-9]+:func (.*)|\1 \2|' | sort -u | \
+fuzz: ## run each fuzz test that matches FUZZ (all) for FUZZTIME (10s)
+	@grep -rnoE --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*$(FUZZ)[A-Za-z0-9_]*' . | sed -E 's|^(.*)/[^/]*:[0-9]+:func (.*)|\1 \2|' | sort -u | \
 	while read -r dir name; do \
 		echo "go test -run '^$$' -fuzz '^$$name\$$' -fuzztime $(FUZZTIME) $$dir"; \
 		go test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) "$$dir" || exit 1; \
 	done
+
+fuzz-long: ## run each fuzz test for a minute
+	@$(MAKE) --no-print-directory fuzz FUZZTIME=1m
 
 bench: ## run the benchmarks, each for BENCHTIME (1s)
 	go test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./...
@@ -80,7 +84,7 @@ ci: ## run every stage, each with its time and its budget; mixed from the first 
 	@mkdir -p bin && rm -f bin/stages
 	@$(STAGE) build 60 $(MAKE) --no-print-directory build
 	@$(STAGE) lint 120 $(MAKE) --no-print-directory lint
-	@$(STAGE) fuzz 30 $(MAKE) --no-print-directory fuzz FUZZTIME=3s
+	@$(STAGE) fuzz 30 $(MAKE) --no-print-directory fuzz FUZZ=Ring FUZZTIME=3s
 	@$(STAGE) bench 60 $(MAKE) --no-print-directory bench BENCHTIME=1x
 	@$(STAGE) test 210 $(MAKE) --no-print-directory test
 	@$(STAGE) simulate 150 $(MAKE) --no-print-directory simulate HOURS=3 SEED=1

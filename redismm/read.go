@@ -79,6 +79,9 @@ func (s *Store) snapshotInTwo(ctx context.Context, c redis.Cmdable, topic string
 	for _, f := range found {
 		texts = append(texts, f.Val()...)
 	}
+	if len(texts) != len(asked) {
+		return nil, false, errReply
+	}
 	snap.take(asked, texts)
 	// A version that is absent twice has not said that nothing changed.
 	return snap, snap.version == readVersion(after) && (snap.version.epoch != "" || len(snap.hosts) == 0), nil

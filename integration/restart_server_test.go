@@ -47,6 +47,7 @@ func init() {
 type serving struct {
 	URL, Topic, Host string
 	HTTP             bool
+	Supervised       bool // by the command run; it is HTTP then
 	Freq             time.Duration
 	Farewell         core.Farewell
 }
@@ -97,6 +98,21 @@ func (healthy) Check(context.Context, *healthpb.HealthCheckRequest) (*healthpb.H
 	return new(healthpb.HealthCheckResponse), nil
 }
 
+// command starts a server.
+func (s serving) command(t *testing.T) *exec.Cmd {
+	t.Helper()
+	if s.Supervised {
+		return s.supervised(t)
+	}
+	text, err := json.Marshal(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := exec.Command(os.Args[0])
+	c.Env = append(os.Environ(), serverVariable+"="+string(text))
+	return c
+}
+
 // server is such a process.
 type server struct {
 	t     *testing.T
@@ -108,12 +124,8 @@ type server struct {
 // startServer starts a server, and returns when it serves. It is killed with the test.
 func startServer(t *testing.T, is serving) *server {
 	t.Helper()
-	text, err := json.Marshal(is)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := &server{t: t, is: is, cmd: exec.Command(os.Args[0]), ended: make(chan error, 1)}
-	s.cmd.Env = append(os.Environ(), serverVariable+"="+string(text))
+	s := &server{t: t, is: is, cmd: is.command(t), ended: make(chan error, 1)}
+	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	s.cmd.Stderr = os.Stderr
 	out, err := s.cmd.StdoutPipe()
 	if err != nil {
@@ -131,9 +143,9 @@ func startServer(t *testing.T, is serving) *server {
 	return s
 }
 
-// kill ends the process with SIGKILL. It may be called after its end.
+// kill ends the process with SIGKILL, and whom it supervises. It may be called after its end.
 func (s *server) kill() {
-	_ = s.cmd.Process.Kill()
+	_ = syscall.Kill(-s.cmd.Process.Pid, syscall.SIGKILL)
 	s.ended <- <-s.ended
 }
 

@@ -37,22 +37,23 @@ func sizeOfFleet() fleetSize {
 		farewell: core.Farewell{Propagation: time.Second}}
 }
 
-// onFleets runs a test over gRPC and over HTTP.
+// onFleets runs a test over gRPC and over HTTP, where programs register themselves and where they are supervised.
 func onFleets(t *testing.T, test func(t *testing.T, over string, f *fleet)) {
-	for over, http := range map[string]bool{"gRPC": false, "HTTP": true} {
+	for over, is := range map[string]serving{"gRPC": {}, "HTTP": {HTTP: true}, "HTTP, supervised": {HTTP: true, Supervised: true}} {
 		t.Run(over, func(t *testing.T) {
 			parallel(t, true)
-			test(t, over, startFleet(t, http))
+			test(t, over, startFleet(t, is))
 		})
 	}
 }
 
-func startFleet(t *testing.T, http bool) *fleet {
+func startFleet(t *testing.T, is serving) *fleet {
 	t.Helper()
 	f := &fleet{t: t, redis: integration.StartRedis(t), size: sizeOfFleet()}
 	all := make([]serving, f.size.hosts)
 	for i := range all {
-		all[i] = serving{f.redis.URL, "compute", fmt.Sprintf("node%02d", i+1), http, f.size.freq, f.size.farewell}
+		is.URL, is.Topic, is.Host, is.Freq, is.Farewell = f.redis.URL, "compute", fmt.Sprintf("node%02d", i+1), f.size.freq, f.size.farewell
+		all[i] = is
 	}
 	f.servers = startServers(t, all)
 	mm, err := redismm.Open(t.Context(), f.redis.URL, redismm.Config{HeartbeatConfig: core.HeartbeatConfig{Freq: f.size.freq}})
@@ -62,7 +63,7 @@ func startFleet(t *testing.T, http bool) *fleet {
 	t.Cleanup(func() { mm.Close() })
 	f.mm = mm
 	f.areUp("", "")
-	if http {
+	if is.HTTP {
 		f.client = httpClient(t, mm.Live(), "compute")
 		f.client.warm(t, connections*f.size.hosts)
 	} else {

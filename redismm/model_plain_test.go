@@ -92,10 +92,24 @@ func (p *plain) after(d time.Duration) int64 { return p.now + d.Microseconds() }
 func (p *plain) renew() { p.listedUntil, p.versionUntil = p.after(life), p.after(life) }
 
 // lost says whether the version, or a part of the set, is gone.
-func (p *plain) lost() bool { return p.epoch == "" || p.n != strconv.Itoa(len(p.listed)) }
+func (p *plain) lost() bool { return p.worth().lost }
 
-// step makes the changes of a script one step. lost is what was so before them.
-func (p *plain) step(lost bool, changes [][]string) {
+// worth is what a topic is worth before a script changes it: whether something of it is lost, and the whole index.
+type worth struct{ lost, gone bool }
+
+func (p *plain) worth() worth {
+	lost := p.epoch == "" || p.n != strconv.Itoa(len(p.listed))
+	return worth{lost, lost && len(p.listed) == 0}
+}
+
+// step makes the changes of a script one step, unless the index is gone and they bring nobody into it.
+func (p *plain) step(was worth, changes [][]string) {
+	if !was.gone || len(p.listed) > 0 {
+		p.stepAnyway(was.lost, changes)
+	}
+}
+
+func (p *plain) stepAnyway(lost bool, changes [][]string) {
 	m := &message{Previous: p.change, Changes: changes}
 	seq, _ := strconv.Atoi(p.seq)
 	nonce := p.nonce()
@@ -121,7 +135,7 @@ func (p *plain) upsert(ttl time.Duration, notAfter int64, tells []tell) ([]strin
 	if p.now > notAfter {
 		return nil, false
 	}
-	lost := p.lost()
+	was := p.worth()
 	p.renew()
 	words := make([]string, len(tells))
 	var changes [][]string
@@ -142,8 +156,8 @@ func (p *plain) upsert(ttl time.Duration, notAfter int64, tells []tell) ([]strin
 			changes = append(changes, []string{"up", t.host, t.stamp, fmt.Sprint(t.rev), t.record})
 		}
 	}
-	if len(changes) > 0 || lost {
-		p.step(lost, changes)
+	if len(changes) > 0 || was.lost {
+		p.step(was, changes)
 	}
 	return words, true
 }
@@ -187,7 +201,7 @@ func (p *plain) touch(ttl time.Duration, notAfter int64, v version, hosts []stri
 }
 
 func (p *plain) leave(ttl time.Duration, tells []tell) []string {
-	lost := p.lost()
+	was := p.worth()
 	p.renew()
 	words := make([]string, len(tells))
 	var changes [][]string
@@ -209,7 +223,7 @@ func (p *plain) leave(ttl time.Duration, tells []tell) []string {
 		}
 	}
 	if len(changes) > 0 {
-		p.step(lost, changes)
+		p.step(was, changes)
 	}
 	return words
 }
@@ -219,10 +233,10 @@ func (p *plain) remove(ttl time.Duration, host string) bool {
 	if old.kind != live {
 		return false
 	}
-	lost := p.lost()
+	was := p.worth()
 	delete(p.listed, host)
 	p.places[host] = place{value: value{kind: tombstone, stamp: old.stamp, record: "name"}, until: p.after(ttl)}
-	p.step(lost, [][]string{{"left", host, old.stamp}})
+	p.step(was, [][]string{{"left", host, old.stamp}})
 	return true
 }
 
@@ -231,10 +245,10 @@ func (p *plain) expire(host string) bool {
 	if old.kind != live {
 		return false
 	}
-	lost := p.lost()
+	was := p.worth()
 	delete(p.listed, host)
 	delete(p.places, host)
-	p.step(lost, [][]string{{"left", host, old.stamp}})
+	p.step(was, [][]string{{"left", host, old.stamp}})
 	return true
 }
 
@@ -249,10 +263,10 @@ func (p *plain) ack(ttl time.Duration, host string) bool {
 
 // drain sets a drain until a time, or ends it: 0.
 func (p *plain) drain(host string, until int64, reason string) bool {
-	lost := p.lost()
+	was := p.worth()
 	p.renew()
-	_, was := p.drains[host]
-	if until == 0 && !was {
+	_, drained := p.drains[host]
+	if until == 0 && !drained {
 		return false
 	}
 	delete(p.drains, host)
@@ -267,12 +281,12 @@ func (p *plain) drain(host string, until int64, reason string) bool {
 		p.drains[host] = drain{until, reason}
 	}
 	p.drainsUntil = (last + 999) / 1000 * 1000
-	p.step(lost, [][]string{{"drain", host, fmt.Sprint(until), reason}})
+	p.step(was, [][]string{{"drain", host, fmt.Sprint(until), reason}})
 	return true
 }
 
 func (p *plain) suspect(hosts []string) int {
-	lost := p.lost()
+	was := p.worth()
 	p.renew()
 	var changes [][]string
 	for _, h := range hosts {
@@ -280,8 +294,8 @@ func (p *plain) suspect(hosts []string) int {
 			changes = append(changes, []string{"suspect", h})
 		}
 	}
-	if len(changes) > 0 || lost {
-		p.step(lost, changes)
+	if len(changes) > 0 || was.lost {
+		p.stepAnyway(was.lost, changes)
 	}
 	return len(changes)
 }
@@ -290,7 +304,7 @@ func (p *plain) prune(notAfter int64, hosts []string, stamps map[string]string) 
 	if p.now > notAfter {
 		return -1
 	}
-	lost := p.lost()
+	was := p.worth()
 	p.renew()
 	var changes [][]string
 	for _, h := range hosts {
@@ -300,7 +314,7 @@ func (p *plain) prune(notAfter int64, hosts []string, stamps map[string]string) 
 		}
 	}
 	if len(changes) > 0 {
-		p.step(lost, changes)
+		p.step(was, changes)
 	}
 	return len(changes)
 }

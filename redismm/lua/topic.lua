@@ -50,9 +50,15 @@ end
 
 local MESSAGE = 65536
 
+-- gone says whether the index is gone: nobody can tell who was in it, until somebody beats, or a sweep has
+-- waited for that in vain.
+local function gone(t) return t.card == 0 and lost(t) end
+
 -- step makes the changes one step of the version and tells the watchers. A change is
--- { what, host, stamp, rev, record }; too many for one message are left out, and watchers read.
-local function step(t, changes, life, nonce, channel)
+-- { what, host, stamp, rev, record }; too many for one message are left out, and watchers read. Where the index is
+-- gone, and no change brings anybody into it, there is no step: it would say that nobody is there.
+local function step(t, changes, life, nonce, channel, swept)
+  if gone(t) and not swept and redis.call('SCARD', KEYS[1]) == 0 then return end
   local previous = t.change or ''
   if lost(t) then t.epoch, t.seq, previous = nonce, 0, '' end
   t.seq, t.change, t.n = t.seq + 1, nonce, redis.call('SCARD', KEYS[1])

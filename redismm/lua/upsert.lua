@@ -2,7 +2,7 @@
 -- KEYS    set version liveness...
 -- ARGV    ttl life notAfter nonce channel, then for each liveness key: host stamp rev record
 -- returns time 'late', or
---         time epoch seq change n, then for each a word: ok joined replaced updated left,
+--         time epoch seq change n ('' for what is gone), then for each a word: ok joined replaced updated left,
 --         'superseded <value>' with what holds the place, 'error <why>'
 
 local ttl, life, nonce, channel = ARGV[1], ARGV[2], ARGV[4], ARGV[5]
@@ -49,5 +49,5 @@ for i = 1, #values do
   reply[i + 5] = word
 end
 if #changes > 0 or lost(t) then step(t, changes, life, nonce, channel) end
-reply[1], reply[2], reply[3], reply[4], reply[5] = whole(time), t.epoch, whole(t.seq), t.change, whole(t.n)
+reply[1], reply[2], reply[3], reply[4], reply[5] = whole(time), t.epoch or '', t.seq and whole(t.seq) or '', t.change or '', t.n and whole(t.n) or ''
 return reply

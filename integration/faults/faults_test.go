@@ -66,6 +66,13 @@ func (w *world) successor(old *integration.Redis) *integration.Redis {
 	return nil
 }
 
+// loses notes what the registry loses while f runs, at both ends of it: a beat may come between the loss and f's end.
+func (w *world) loses(topic, host string, f func()) {
+	w.recorder.Lost("lost from now on", topic, host)
+	f()
+	w.recorder.Lost("lost by now", topic, host)
+}
+
 // failover notes that something is wrong while f runs, in which another server becomes the primary: both may take
 // writes for a while, and what the old one was told last is lost.
 func (w *world) failover(name string, f func()) {
@@ -100,6 +107,7 @@ func (w *world) after() {
 	w.tell(leaves, "Leave", leaves.places[:1])
 	leaves.places = leaves.places[1:]
 	w.tell(leaves, "Drain", leaves.places[:1])
+	w.done = time.Now()
 }
 
 // short is a time in which no topology gives a server up.
@@ -144,12 +152,13 @@ var ofServers = []fault{
 			r.Kill()
 			w.amid()
 			w.lasts(w.short())
+			r.Forget()
 			for _, topic := range w.topics {
 				if w.kept[topic] == r {
 					w.recorder.Lost("its data", topic, "")
 				}
 			}
-			r.RestartEmpty()
+			r.Restart()
 			w.served()
 		})
 		return fmt.Sprintf("the server died, and answers again as process %d", r.Pid())
@@ -287,8 +296,7 @@ func (w *world) moved(old, now *integration.Redis) string {
 var ofData = []fault{
 	{name: "FLUSHALL", do: func(w *world) string {
 		w.amiss("FLUSHALL", func() {
-			w.on.All().FlushAll()
-			w.recorder.Lost("FLUSHALL", "", "")
+			w.loses("", "", w.on.All().FlushAll)
 		})
 		w.amid()
 		return "no key was left"
@@ -318,7 +326,9 @@ var ofData = []fault{
 	{name: "maxmemory with eviction", do: func(w *world) string {
 		p, n := w.any(), 0
 		topic := w.key(p.places[0].Topic)
-		w.amiss("eviction", func() { n = w.evict(topic+"@"+p.places[0].Host, topic+"@"+p.places[2].Host, topic) })
+		w.amiss("eviction", func() {
+			w.loses(p.places[0].Topic, "", func() { n = w.evict(topic+"@"+p.places[0].Host, topic+"@"+p.places[2].Host, topic) })
+		})
 		w.amid()
 		return fmt.Sprintf("Redis announced the eviction of %d keys, hosts and an index", n)
 	}},

@@ -156,7 +156,7 @@ func (c cell) run(t *testing.T) {
 	proof := c.fault.do(w)
 	w.lasts(w.grace() + w.between(0, w.beat.Freq))
 	w.after()
-	w.lasts(w.goneBy() + 3*w.beat.Freq)
+	w.quiet()
 	w.whole()
 	h := w.close()
 	if *histories != "" {
@@ -181,10 +181,10 @@ var least = map[string]map[string]int{
 	"Bounded":           {"seconds": 5},
 }
 
-// budget is what a small world may send in any second, also when everyone comes back: eight commands for each
-// process, topic and heartbeat, and what the lookups that ask send.
+// budget is what a small world may send in any second, also when everyone comes back: for each process and topic
+// eight commands a heartbeat and ten besides, and what the lookups that ask send.
 func (w *world) budget() history.Budget {
-	processes := small.registrants + small.watchers + 1
-	peak := 8 * float64(processes*len(w.topics)) / w.beat.Freq.Seconds()
-	return history.Budget{Rest: peak, Peak: int(peak) + 5*small.watchers*len(w.topics)*int(time.Second/small.read)}
+	each := float64((small.registrants + small.watchers + 1) * len(w.topics))
+	reads := 5 * float64(small.watchers*len(w.topics)) / small.read.Seconds()
+	return history.Budget{Rest: reads + each*8/w.beat.Freq.Seconds(), Peak: int(reads + each*(8/w.beat.Freq.Seconds()+10))}
 }

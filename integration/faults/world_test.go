@@ -37,6 +37,7 @@ type world struct {
 	started               int
 	noted                 [][]history.Event // by those that do not
 	errands               sync.WaitGroup
+	done                  time.Time // when all was done to it
 }
 
 // process is one of them.
@@ -216,6 +217,23 @@ func (w *world) amiss(name string, f func()) {
 
 // lasts lets time pass.
 func (w *world) lasts(d time.Duration) { time.Sleep(d) }
+
+// quiet lets time pass until whoever died is in no view; longer where the machine holds watchers up, whose bounds
+// count from the end of that.
+func (w *world) quiet() {
+	w.Helper()
+	calm := w.goneBy() + 3*w.beat.Freq
+	for end := time.Now().Add(calm + time.Minute); ; {
+		wait := time.Duration(0)
+		for _, p := range w.watchers {
+			wait = max(wait, calm-w.notes(p).Calm, calm-time.Since(w.done))
+		}
+		if wait <= 0 || time.Now().After(end) {
+			return
+		}
+		time.Sleep(wait)
+	}
+}
 
 // close ends the recording, and returns the history of all.
 func (w *world) close() *history.History {

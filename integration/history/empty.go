@@ -55,7 +55,7 @@ func (h *History) emptied(f *Finding, w *watch, e *Event) {
 func (h *History) pickedNobody(f *Finding, w *watch, e *Event) {
 	for _, host := range w.order {
 		for _, x := range w.spells[host] {
-			if !x.absent() && x.from < e.At && e.At < x.until {
+			if !x.absent() && x.from < e.Asked && e.At < x.until {
 				f.broken(e.At, x.from, place{w.topic, host}, []string{w.process}, "%s picked nobody, %s, and its view shows %s", w.process, e.Answer, x.Sight)
 				return
 			}

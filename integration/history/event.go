@@ -31,8 +31,8 @@ const (
 	Watching What = "watching"
 	// Seen: Process was shown a view of Topic. Changes are what differs from the view before.
 	Seen What = "seen"
-	// Picked: a lookup of Topic from memory answered Host, or Answer. Read: a lookup without memory, begun at
-	// Asked, answered Changes, or Answer.
+	// Picked: a lookup of Topic from memory, begun at Asked, answered Host, or Answer. Read: a lookup without
+	// memory, begun at Asked, answered Changes, or Answer.
 	Picked What = "picked"
 	Read   What = "read"
 	// Fault: from now until the Mended event of the same Number something is wrong with the way between the

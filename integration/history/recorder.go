@@ -182,9 +182,9 @@ func answer(err error) string {
 	return Unavailable
 }
 
-// Picked notes what a lookup from memory answered.
-func (r *Recorder) Picked(process, topic string, routes []core.Route, err error) {
-	e := Event{What: Picked, Process: process, Topic: topic, Answer: answer(err)}
+// Picked notes what a lookup from memory answered that was begun at asked.
+func (r *Recorder) Picked(process, topic string, asked time.Time, routes []core.Route, err error) {
+	e := Event{What: Picked, Process: process, Topic: topic, Asked: r.since(asked), Answer: answer(err)}
 	if len(routes) > 0 {
 		e.Host = routes[0].Host
 		if m := routes[0].Member; m != nil {

@@ -95,7 +95,7 @@ func TestRecorderTellsAnswersApart(t *testing.T) {
 		r.Read("r", "t", time.Now(), none, nil)
 		r.Read("r", "t", time.Now(), &core.View{Topic: "t"}, nil)
 		r.Read("r", "t", time.Now(), nil, core.ErrUnavailable)
-		r.Picked("w", "t", nil, &core.LookupError{Key: "t", Err: core.ErrNoHosts})
+		r.Picked("w", "t", time.Now(), nil, &core.LookupError{Key: "t", Err: core.ErrNoHosts})
 	})
 	for i, want := range []string{NoHosts, Unknown, Unavailable, NoHosts} {
 		if events[i].Answer != want {

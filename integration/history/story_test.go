@@ -89,11 +89,11 @@ func sees(at time.Duration, n int, changes ...Sight) story {
 }
 
 func picks(at time.Duration, process, host string) story {
-	return story{{At: at, What: Picked, Process: "w", Topic: "t", Host: host, Instance: instance(process, host)}}
+	return story{{At: at, What: Picked, Process: "w", Topic: "t", Asked: at, Host: host, Instance: instance(process, host)}}
 }
 
 func picksNobody(at time.Duration, answer string) story {
-	return story{{At: at, What: Picked, Process: "w", Topic: "t", Answer: answer}}
+	return story{{At: at, What: Picked, Process: "w", Topic: "t", Asked: at, Answer: answer}}
 }
 
 func reads(at time.Duration, answer string, found ...Sight) story {

@@ -68,7 +68,7 @@ func (h *History) timelyPicks(f *Finding) {
 				continue
 			}
 			f.count("picks", 1)
-			if t.died == never || t.left < never || e.At <= h.settled(max(t.died, w.from), h.heldBy(), t.topic, w.process) {
+			if t.died == never || t.left < never || e.Asked <= h.settled(max(t.died, w.from), h.heldBy(), t.topic, w.process) {
 				continue
 			}
 			f.count("picks of the dead", 1)

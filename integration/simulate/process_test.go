@@ -128,9 +128,10 @@ func (w *world) watches(name string) *process {
 		p.doing.Go(func() { w.recorder.Watch(p.ctx, name, p.maker.Live(), topic) })
 	}
 	p.each(pickEvery, func(topic string) {
+		asked := time.Now()
 		routes, err := p.maker.Resolve(p.ctx, topic)
 		if p.ctx.Err() == nil {
-			w.recorder.Picked(name, topic, routes, err)
+			w.recorder.Picked(name, topic, asked, routes, err)
 		}
 	})
 	return p

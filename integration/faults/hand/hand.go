@@ -29,6 +29,7 @@ type Hand struct {
 	mu     sync.Mutex
 	wants  map[Place]bool
 	events map[string]int
+	heldUp time.Time // last
 }
 
 // Place is a host under a topic.
@@ -75,6 +76,9 @@ func (h *Hand) minds(tolerance time.Duration) {
 		}
 		now := time.Now()
 		if now.Sub(last) > tolerance {
+			h.mu.Lock()
+			h.heldUp = now
+			h.mu.Unlock()
 			h.recorder.Was(history.Event{What: history.Fault, Name: HeldUp, Process: h.name}, last, now)
 		}
 		last = now
@@ -150,8 +154,9 @@ func (h *Hand) Watch(w Watching, _ *int) error {
 	for _, topic := range w.Topics {
 		h.going.Go(func() { h.recorder.Watch(h.ended, h.name, h.maker.Live(), topic) })
 		h.every(w.Pick, func() {
+			asked := time.Now()
 			routes, err := h.maker.Resolve(h.ended, topic)
-			h.recorder.Picked(h.name, topic, routes, err)
+			h.recorder.Picked(h.name, topic, asked, routes, err)
 		})
 		h.every(w.Read, func() {
 			ctx, cancel := context.WithTimeout(h.ended, time.Second)
@@ -204,13 +209,14 @@ func (h *Hand) Shown(topic string, n *int) error {
 type Notes struct {
 	Events map[string]int // by kind
 	Stats  redismm.Stats
+	Calm   time.Duration // since the machine last held it up
 }
 
 // Notes returns what the process met.
 func (h *Hand) Notes(_ int, n *Notes) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	*n = Notes{maps.Clone(h.events), h.store.Stats()}
+	*n = Notes{maps.Clone(h.events), h.store.Stats(), time.Since(h.heldUp)}
 	return nil
 }
 

@@ -41,7 +41,7 @@ func sizeOfFleet() fleetSize {
 func onFleets(t *testing.T, test func(t *testing.T, over string, f *fleet)) {
 	for over, is := range map[string]serving{"gRPC": {}, "HTTP": {HTTP: true}, "HTTP, supervised": {HTTP: true, Supervised: true}} {
 		t.Run(over, func(t *testing.T) {
-			parallel(t, true)
+			parallel(t, false)
 			test(t, over, startFleet(t, is))
 		})
 	}
@@ -144,7 +144,7 @@ func (f *fleet) judged(what string, l *load, mayFail bool) {
 }
 
 func TestRollingRestartFailsNoRequest(t *testing.T) {
-	parallel(t, true)
+	parallel(t, false)
 	onFleets(t, func(t *testing.T, over string, f *fleet) {
 		l := f.client.begin(f.size.rate)
 		n := f.rollingRestart((*server).stop)
@@ -153,7 +153,7 @@ func TestRollingRestartFailsNoRequest(t *testing.T) {
 }
 
 func TestRollingKillFailsFewRequests(t *testing.T) {
-	parallel(t, true)
+	parallel(t, false)
 	onFleets(t, func(t *testing.T, over string, f *fleet) {
 		l := f.client.begin(f.size.rate)
 		n := f.rollingRestart((*server).kill)
@@ -165,7 +165,7 @@ func TestRollingKillFailsFewRequests(t *testing.T) {
 }
 
 func TestOutageOfRedisFailsNoRequestAndMakesNoConnection(t *testing.T) {
-	parallel(t, true)
+	parallel(t, false)
 	onFleets(t, func(t *testing.T, over string, f *fleet) {
 		dials := f.client.dials.Load()
 		l := f.client.begin(f.size.rate)

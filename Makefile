@@ -17,7 +17,7 @@ REDIS_PACKAGES = $(shell go list -f '{{.ImportPath}} {{.Name}} {{.TestImports}} 
 
 .DEFAULT_GOAL = help
 .NOTPARALLEL:
-.PHONY: help setup build test lint integration topologies fuzz fuzz-long bench budgets simulate mutants faults faults-quick mixed ci
+.PHONY: help setup build test lint integration topologies fuzz fuzz-long bench api-bench budgets simulate mutants faults faults-quick mixed ci
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,6 +56,9 @@ fuzz-long: ## run each fuzz test for a minute
 
 bench: ## run the benchmarks, each for BENCHTIME (1s)
 	go test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./...
+
+api-bench: ## measure the HTTP API: reads with 10,000 hosts, a change told to 1,000 readers
+	go test -run '^$$' -bench . -benchtime $(BENCHTIME) ./cmd/matchmaker/internal/api
 
 budgets: ## measure at full size what is promised of watchers, herds, deaths and outages (8 min)
 	@mkdir -p bin && rm -f bin/budgets

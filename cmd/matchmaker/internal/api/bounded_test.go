@@ -1,0 +1,86 @@
+package api
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"net/http/httptest"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/redismm/matchmaker/core"
+	"github.com/redismm/matchmaker/core/coretest"
+)
+
+// nowhere is a registry that never heard of any topic, and remembers none.
+type nowhere struct{ *coretest.Memory }
+
+func (nowhere) Members(_ context.Context, topic string) (*core.View, error) {
+	return &core.View{Topic: topic, AsOf: time.Now()}, nil
+}
+
+func (n nowhere) Watch(ctx context.Context, topic string) iter.Seq[*core.View] {
+	return func(yield func(*core.View) bool) {
+		if v, _ := n.Members(ctx, topic); yield(v) {
+			<-ctx.Done()
+		}
+	}
+}
+
+// Regression 27, of HTTP. Each topic is asked for in one of three ways; the streams of changes end at once.
+func TestAHundredThousandTopicsAskedForByHTTPAreBounded(t *testing.T) {
+	const topics, early = 100_000, 30_000
+	const most = 300 << 20 // bytes, mostly of the 10,000 topics that are followed
+	const more = 8 << 20   // of those that are not
+	mm, err := core.NewHeartbeat(nowhere{coretest.NewMemory()}, core.HeartbeatConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer mm.Close()
+	a := New(Config{MatchMaker: mm})
+	defer a.Close()
+	all := a.All()
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	before, then := held(), uint64(0)
+	for i := range topics {
+		path, want := fmt.Sprintf("/v1/topics/mistyped%d", i), 404
+		switch i % 3 {
+		case 1:
+			path = fmt.Sprintf("/v1/resolve/mistyped%d", i)
+		case 2:
+			path, want = path+"/changes", 200
+		}
+		r := request("GET", path, "")
+		if i%3 == 2 {
+			r = r.WithContext(gone)
+		}
+		w := httptest.NewRecorder()
+		if all.ServeHTTP(w, r); w.Code != want {
+			t.Fatalf("%s: %d %s", path, w.Code, w.Body)
+		}
+		if i == early {
+			then = held()
+		}
+	}
+	now := held()
+	t.Logf("held: %d bytes before, %d after %d topics, %d after %d", before, then, early, now, topics)
+	if now > before+most || now > then+more {
+		t.Errorf("%d bytes are held, %d after %d topics, %d before all", now, then, early, before)
+	}
+	if n := len(a.tellings.byTopic); n > mostTellings {
+		t.Errorf("%d topics are told", n)
+	}
+	if n := len(mm.Live().Views()); n > 10_000 {
+		t.Errorf("%d topics are followed", n)
+	}
+}
+
+// held is how many bytes are in use, on the heap and the stacks of goroutines.
+func held() uint64 {
+	var s runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&s)
+	return s.HeapAlloc + s.StackInuse
+}

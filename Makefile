@@ -4,7 +4,7 @@ FUZZTIME  ?= 10s
 FUZZ      ?=
 BENCHTIME ?= 1s
 HOURS     ?= 3
-CELLS     ?= 6
+CELLS     ?= 8
 SEED      ?= 1
 ONLY      ?=
 RACE      ?= -race
@@ -86,11 +86,12 @@ mixed: ## run processes of the release PREVIOUS (the tag before) and of this one
 ci: ## run every stage, each with its time and its budget; mixed from the first tag on
 	@mkdir -p bin && rm -f bin/stages
 	@$(STAGE) build 60 $(MAKE) --no-print-directory build
-	@$(STAGE) lint 120 $(MAKE) --no-print-directory lint
+	@$(STAGE) lint 90 $(MAKE) --no-print-directory lint
 	@$(STAGE) fuzz 30 $(MAKE) --no-print-directory fuzz FUZZ=Ring FUZZTIME=3s
-	@$(STAGE) bench 60 $(MAKE) --no-print-directory bench BENCHTIME=1x
-	@$(STAGE) test 210 $(MAKE) --no-print-directory test
-	@$(STAGE) simulate 150 $(MAKE) --no-print-directory simulate HOURS=3 SEED=1
-	@$(STAGE) integration 540 $(MAKE) --no-print-directory integration
+	@$(STAGE) bench 40 $(MAKE) --no-print-directory bench BENCHTIME=1x
+	@$(STAGE) test 190 $(MAKE) --no-print-directory test
+	@$(STAGE) simulate 120 $(MAKE) --no-print-directory simulate HOURS=3 SEED=1
+	@$(STAGE) integration 480 $(MAKE) --no-print-directory integration
+	@$(STAGE) faults 180 $(MAKE) --no-print-directory faults-quick SEED=1
 	@[ -z "$(PREVIOUS)" ] || $(STAGE) mixed 30 $(MAKE) --no-print-directory mixed
 	@echo "==> all stages passed:" && cat bin/stages

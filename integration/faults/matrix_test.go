@@ -93,6 +93,7 @@ func cells() []cell {
 				}
 			}
 			switch {
+			case len(of) == 0:
 			case *which == "all":
 				all = append(all, of...)
 			case *which == "quick" && ttl == time.Second:

@@ -72,4 +72,7 @@ var ofRegistrants = []fault{
 		w.lasts(w.goneBy())
 		return fmt.Sprintf("%d of %d processes ended by SIGKILL", dead, dead+len(w.registrants)-1)
 	}},
+	{name: "a herd of 1,000 sweepers", out: map[string]string{single: inBudgets, sentinel: inBudgets, cluster: inBudgets}},
 }
+
+const inBudgets = "takes the machine for itself: `TestBudgetDeadSweepersHeirsDoNotGrowWithTheProcesses` of `make budgets`, with 1,000 processes that sweep"

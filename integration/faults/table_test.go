@@ -172,9 +172,9 @@ func (r *result) String() string {
 		verdict = "**NOT KEPT**"
 	}
 	text := fmt.Sprintf("TTL %s: %s", r.ttl, verdict)
-	for what, word := range map[string]string{"from the end of a fault to the truth": "truth", "from death to held": "held", "from death to gone": "gone"} {
-		if d, n := r.delay(what); n > 0 {
-			text += fmt.Sprintf(", %s %.1f s", word, d.Seconds())
+	for _, of := range [][2]string{{"from the end of a fault to the truth", "truth"}, {"from death to held", "held"}, {"from death to gone", "gone"}} {
+		if d, n := r.delay(of[0]); n > 0 {
+			text += fmt.Sprintf(", %s %.1f s", of[1], d.Seconds())
 		}
 	}
 	return text

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -11,8 +12,8 @@ import (
 	"github.com/redismm/matchmaker/core"
 )
 
-// propagation is how long readers may take to hear of a drain.
-const propagation = 2 * time.Second
+// retried is the time between two tries of a drain that is waited for.
+const retried = 50 * time.Millisecond
 
 // draining is what the flags of drain say.
 type draining struct {
@@ -27,8 +28,12 @@ func (a *app) drainCommand() *cobra.Command {
 		Use:   "drain TOPIC [HOST] [flags]",
 		Short: "Let a host finish: it gets no new work",
 		Long: `Announces from outside that a host is to get no new work. It stays registered and listed, as draining, and is not
-picked while others are up. Heartbeats and restarts of the host do not end the drain; its time does, or --off. As
-a preStop hook, --wait gives readers the time to hear of it. HOST is this machine's name if left out.`,
+picked while others are up. Heartbeats and restarts of the host do not end the drain; its time does, or --off.
+HOST is this machine's name if left out.
+
+With --wait, as a preStop hook, it tries for 1s and returns 2s later, when readers have heard of it and the
+program may be told to stop: what is in flight is the program's to finish. Where a host comes back under its
+name, as in a StatefulSet, end the drain soon, such as by --for 1m.`,
 		Example: `  matchmaker drain compute node1 --for 30m --reason "kernel update"
   matchmaker drain compute node1 --wait        as a preStop hook
   matchmaker drain compute node1 --off`,
@@ -73,9 +78,13 @@ func (a *app) drainFrom(cmd *cobra.Command, args []string, d draining) error {
 	ctx, cancel := a.bounded(cmd.Context())
 	defer cancel()
 	v, err := a.drainOnce(ctx, store, r, d)
+	for end := time.Now().Add(time.Second); d.wait && errors.Is(err, core.ErrUnavailable) && time.Now().Before(end) && ctx.Err() == nil; {
+		time.Sleep(retried)
+		v, err = a.drainOnce(ctx, store, r, d)
+	}
 	if err == nil && d.wait && !d.off {
 		select {
-		case <-time.After(propagation):
+		case <-time.After(core.DefaultPropagation):
 		case <-cmd.Context().Done():
 		}
 	}

@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/redismm/matchmaker/core"
 )
 
 func TestWatchPrintsEachChange(t *testing.T) {
@@ -92,7 +94,7 @@ func TestDrainWaitsUntilReadersHaveHeard(t *testing.T) {
 	if r := matchmaker("drain", "a", "x", "--wait", "--json").at(m).run(t); r.code != 0 || r.out != `{"topic":"a","host":"x","outcome":"draining"}`+"\n" {
 		t.Errorf("%+v", r)
 	}
-	if took := time.Since(began); took < propagation {
+	if took := time.Since(began); took < core.DefaultPropagation {
 		t.Errorf("returned after %s", took)
 	}
 }

@@ -5,6 +5,7 @@ FUZZ      ?=
 BENCHTIME ?= 1s
 HOURS     ?= 3
 CELLS     ?= 8
+MINUTES   ?= 30
 SEED      ?= 1
 ONLY      ?=
 RACE      ?= -race
@@ -17,7 +18,7 @@ REDIS_PACKAGES = $(shell go list -f '{{.ImportPath}} {{.Name}} {{.TestImports}} 
 
 .DEFAULT_GOAL = help
 .NOTPARALLEL:
-.PHONY: help setup build test lint integration topologies fuzz fuzz-long bench api-bench budgets simulate mutants faults faults-quick mixed ci
+.PHONY: help setup build test lint integration topologies fuzz fuzz-long bench api-bench budgets simulate mutants faults faults-quick soak mixed ci
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -83,6 +84,9 @@ faults-quick: ## try every fault once, against what SEED (1) draws (3 min)
 mixed: ## run processes of the release PREVIOUS (the tag before) and of this one together, both ways
 	@.ci/mixed $(PREVIOUS)
 
+soak: ## bring random faults about for MINUTES (30), over 1,000 hosts in 20 processes
+	CI=true go test -v -count=1 -timeout 0 -run '^TestSoak$$' ./integration/faults -args -soak $(MINUTES)m -seed $(SEED)
+
 ci: ## run every stage, each with its time and its budget; mixed from the first tag on
 	@mkdir -p bin && rm -f bin/stages
 	@$(STAGE) build 60 $(MAKE) --no-print-directory build
@@ -91,7 +95,7 @@ ci: ## run every stage, each with its time and its budget; mixed from the first 
 	@$(STAGE) bench 40 $(MAKE) --no-print-directory bench BENCHTIME=1x
 	@$(STAGE) test 190 $(MAKE) --no-print-directory test
 	@$(STAGE) simulate 120 $(MAKE) --no-print-directory simulate HOURS=3 SEED=1
-	@$(STAGE) integration 480 $(MAKE) --no-print-directory integration
+	@$(STAGE) integration 450 $(MAKE) --no-print-directory integration
 	@$(STAGE) faults 180 $(MAKE) --no-print-directory faults-quick SEED=1
 	@[ -z "$(PREVIOUS)" ] || $(STAGE) mixed 30 $(MAKE) --no-print-directory mixed
 	@echo "==> all stages passed:" && cat bin/stages

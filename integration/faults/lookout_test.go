@@ -9,6 +9,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/redismm/matchmaker/integration/faults/hand"
 	"github.com/redismm/matchmaker/integration/history"
 )
 
@@ -22,6 +23,7 @@ type lookout struct {
 	mu      sync.Mutex
 	leases  map[string][]lease // by topic
 	stopped []stop
+	heldUp  time.Time // when the machine last held a server up
 }
 
 // lease is who sweeps a topic, from when he said so.
@@ -60,6 +62,10 @@ func (w *world) lookOut() *lookout {
 	c := w.on.Dial()
 	ttl := make(map[string]time.Duration)
 	every(w.beat.Freq/10, func(ctx context.Context) { l.lookAtLeases(ctx, c, ttl) })
+	for _, topic := range w.topics {
+		p := w.on.Serving(w.key(topic)).Client()
+		every(w.beat.Freq/16, func(ctx context.Context) { l.minds(ctx, p) })
+	}
 	sent := l.sent(ctx)
 	every(time.Second, func(ctx context.Context) {
 		now := l.sent(ctx)
@@ -73,6 +79,27 @@ func (w *world) lookOut() *lookout {
 		w.recorder.Sent(n)
 	})
 	return l
+}
+
+// minds notes when the machine did not let a server run that kept a topic at the beginning: it answers a PING past
+// all proxies, but late. One that is stopped or dead is a fault that is noted anyway.
+func (l *lookout) minds(ctx context.Context, server *redis.Client) {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	asked := time.Now()
+	if err := server.Ping(ctx).Err(); err == nil && time.Since(asked) > l.world.beat.Freq/4 {
+		l.world.recorder.Was(history.Event{What: history.Fault, Name: hand.HeldUp}, asked, time.Now())
+		l.mu.Lock()
+		l.heldUp = time.Now()
+		l.mu.Unlock()
+	}
+}
+
+// calm is how long ago that was last.
+func (l *lookout) calm() time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return time.Since(l.heldUp)
 }
 
 // lookAtLeases notes who renewed a lease since it last looked. What cannot be seen is not noted.

@@ -164,7 +164,7 @@ func (c cell) run(t *testing.T) {
 		w.keep(h, filepath.Join(*histories, strings.ReplaceAll(c.name(), "/", "_")))
 	}
 	r := &result{cell: c, proof: proof, took: time.Since(began), events: len(h.Events)}
-	r.judge(t, h, w.budget())
+	r.judge(t, h, w.budget(small))
 	if note(r); t.Failed() {
 		t.Logf("again: go test -run 'Fault/%s$' ./integration/faults -args -cells all -seed %d", regexp.QuoteMeta(c.name()), *seed)
 	}
@@ -182,10 +182,10 @@ var least = map[string]map[string]int{
 	"Bounded":           {"seconds": 5},
 }
 
-// budget is what a small world may send in any second, also when everyone comes back: for each process and topic
+// budget is what a world may send in any second, also when everyone comes back: for each process and topic
 // eight commands a heartbeat and ten besides, and what the lookups that ask send.
-func (w *world) budget() history.Budget {
-	each := float64((small.registrants + small.watchers + 1) * len(w.topics))
-	reads := 5 * float64(small.watchers*len(w.topics)) / small.read.Seconds()
+func (w *world) budget(s size) history.Budget {
+	each := float64((s.registrants + s.watchers + 1) * len(w.topics))
+	reads := 5 * float64(s.watchers*len(w.topics)) / s.read.Seconds()
 	return history.Budget{Rest: reads + each*8/w.beat.Freq.Seconds(), Peak: int(reads + each*(8/w.beat.Freq.Seconds()+10))}
 }

@@ -82,11 +82,15 @@ func (w *world) populate(s size) {
 	for i := range s.registrants {
 		places := make([]Place, s.hosts)
 		for j := range places {
-			n := i*s.hosts + j
-			places[j] = Place{Topic: w.topics[n%len(w.topics)], Host: fmt.Sprintf("node%04d", n/len(w.topics))}
+			places[j] = w.place(i*s.hosts + j)
 		}
 		w.replace(places)
 	}
+}
+
+// place is one of all that a world begins with.
+func (w *world) place(n int) Place {
+	return Place{Topic: w.topics[n%len(w.topics)], Host: fmt.Sprintf("node%04d", n/len(w.topics))}
 }
 
 // start starts a process.
@@ -224,7 +228,7 @@ func (w *world) quiet() {
 	w.Helper()
 	calm := w.goneBy() + 3*w.beat.Freq
 	for end := time.Now().Add(calm + time.Minute); ; {
-		wait := time.Duration(0)
+		wait := calm - w.look.calm()
 		for _, p := range w.watchers {
 			wait = max(wait, calm-w.notes(p).Calm, calm-time.Since(w.done))
 		}

@@ -38,6 +38,8 @@ func (h *host) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch r.URL.Path {
 	case "/break": // the connection, before an answer
 		panic(http.ErrAbortHandler)
+	case "/hold": // the connection, until the client gives it up
+		<-r.Context().Done()
 	case "/away":
 		http.Redirect(w, r, "/here", http.StatusFound)
 	default:

@@ -33,10 +33,9 @@ func lost(err error) bool { return unsent(err) || broken(err) }
 func late(err error) bool { return errors.Is(err, context.DeadlineExceeded) }
 
 // repeatable says whether a request that failed may be sent to another host: it was not sent, or may be carried
-// out twice; and its body can be had again.
+// out twice.
 func repeatable(req *http.Request, err error) bool {
-	return req.Context().Err() == nil && (unsent(err) || broken(err) && idempotent(req)) &&
-		(empty(req) || req.GetBody != nil)
+	return req.Context().Err() == nil && (unsent(err) || broken(err) && idempotent(req))
 }
 
 func idempotent(req *http.Request) bool {
@@ -45,20 +44,6 @@ func idempotent(req *http.Request) bool {
 }
 
 func empty(req *http.Request) bool { return req.Body == nil || req.Body == http.NoBody }
-
-// rewound is a request with its body from the beginning.
-func rewound(req *http.Request) (*http.Request, error) {
-	if empty(req) {
-		return req, nil
-	}
-	body, err := req.GetBody()
-	if err != nil {
-		return nil, err
-	}
-	again := req.WithContext(req.Context())
-	again.Body = body
-	return again, nil
-}
 
 // discard closes the body of a request that is not sent, as a RoundTripper must.
 func discard(req *http.Request) {

@@ -46,28 +46,31 @@ func NewTransport(from core.Directory, base http.RoundTripper) *Transport {
 	return &Transport{from: from, base: base}
 }
 
-// RoundTrip sends a request to a host of its URL's topic. If no connection to the host can be made, or the
-// connection breaks before an answer and the method is idempotent, another host is tried, once, if the body can be
-// had again. When nobody is there, the error is that of a lookup.
+// RoundTrip sends a request to a host of its URL's topic. Another host is tried, once, if no connection to the
+// first can be made; and, if the method is idempotent, when the connection breaks before an answer. The body must
+// not have been read by then, or be one that GetBody returns anew. When nobody is there, the error is that of a
+// lookup.
 func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	m, err := t.choose(req.Context(), req.URL.Host)
 	if err != nil {
 		discard(req)
 		return nil, err
 	}
-	resp, err := t.send(req, m)
-	if err == nil || !repeatable(req, err) {
-		return resp, err
+	first, body := keepBody(req)
+	resp, err := t.send(first, m)
+	if err != nil && repeatable(req, err) {
+		if other, none := t.choose(req.Context(), req.URL.Host); none == nil && other.Addr != m.Addr {
+			if again, ok := rewound(req, body); ok {
+				resp, err = t.send(again, other)
+			}
+		}
 	}
-	other, none := t.choose(req.Context(), req.URL.Host)
-	if none != nil || other.Addr == m.Addr {
+	body.release()
+	if err != nil {
 		return nil, err
 	}
-	again, none := rewound(req)
-	if none != nil {
-		return nil, err
-	}
-	return t.send(again, other)
+	resp.Request = req // relative locations are of the topic
+	return resp, nil
 }
 
 // send sends a request to one host, and notes whether it could be connected to.
@@ -85,24 +88,22 @@ func (t *Transport) send(req *http.Request, m *core.Member) (*http.Response, err
 		}
 		return nil, err
 	}
-	resp.Request = req // relative locations are of the topic
 	return resp, nil
 }
 
-// connecting is how far a request came to a connection, where the base transport says so.
-type connecting struct{ asked, got atomic.Bool }
+// connecting counts the connections that a request waits for, where the base transport says so. One that waits
+// for its turn to connect does not count: that the pool is full says nothing of the host.
+type connecting struct{ begun, ended atomic.Int32 }
 
 func (c *connecting) trace() *httptrace.ClientTrace {
 	return &httptrace.ClientTrace{
-		GetConn: func(string) { c.asked.Store(true) },
-		GotConn: func(httptrace.GotConnInfo) { c.got.Store(true) },
+		ConnectStart: func(string, string) { c.begun.Add(1) },
+		ConnectDone:  func(string, string, error) { c.ended.Add(1) },
 	}
 }
 
-// failed says whether the time that a request had went by without a connection.
-func (c *connecting) failed(err error) bool {
-	return c.asked.Load() && !c.got.Load() && late(err)
-}
+// failed says whether the time of a request was over while it was being connected.
+func (c *connecting) failed(err error) bool { return c.begun.Load() > c.ended.Load() && late(err) }
 
 // CloseIdleConnections closes those of the base transport.
 func (t *Transport) CloseIdleConnections() {

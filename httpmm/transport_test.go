@@ -11,7 +11,9 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httptrace"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -83,13 +85,36 @@ func TestRequestGoesToAnotherHostWhenOneCannotBeConnectedTo(t *testing.T) {
 			t.Errorf("%s: %q, want %q", name, got, want)
 		}
 	}
-	c, _ := client(t, mm)
-	once, err := http.NewRequest(http.MethodPost, "http://compute/", io.MultiReader(strings.NewReader("!")))
-	if err != nil {
-		t.Fatal(err)
+}
+
+func TestBodyThatCanBeReadOnceIsSentAgainUnlessItWasRead(t *testing.T) {
+	mm, _ := inMemory(t)
+	startHosts(t, mm, "node2")
+	register(t, mm, refusing(t, "node1")) // the first in turn
+	once := func(closed *int) *http.Request {
+		req, err := http.NewRequest(http.MethodPut, "http://compute/", closing{strings.NewReader("!"), closed})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return req
 	}
-	if got := do(c, once); !strings.Contains(got, "connection refused") {
-		t.Errorf("POST of a body that can be read once: %q, want its failure", got)
+	c, tr := client(t, mm)
+	closed := 0
+	if got := do(c, once(&closed)); got != "node2!" || closed != 1 {
+		t.Errorf("not read by the first host: %q, closed %d times; want node2!, once", got, closed)
+	}
+	if got := do(c, once(&closed)); got != "node2!" || closed != 2 {
+		t.Errorf("not repeated: %q, closed %d times; want node2!, once", got, closed-1)
+	}
+	reads := httpmm.NewTransport(mm.Live(), fake(func(r *http.Request) (*http.Response, error) {
+		_, _ = io.ReadAll(r.Body)
+		r.Body.Close()
+		return nil, io.EOF
+	}))
+	reads.Policy = tr.Policy
+	closed = 0
+	if got := do(&http.Client{Transport: reads}, once(&closed)); !strings.Contains(got, "EOF") || closed != 1 {
+		t.Errorf("read by the first host: %q, closed %d times; want its failure, once", got, closed)
 	}
 }
 
@@ -200,7 +225,8 @@ func TestHostThatNeverAnswersADialIsLeftAlone(t *testing.T) {
 	startHosts(t, mm, "node2")
 	register(t, mm, core.Registration{Topic: "compute", Host: "node1", Addr: "127.0.0.1:1"})
 	base := &http.Transport{DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
-		if addr == "127.0.0.1:1" { // silence
+		if addr == "127.0.0.1:1" { // silence, of which net.Dialer would tell as this does
+			httptrace.ContextClientTrace(ctx).ConnectStart(network, addr)
 			<-ctx.Done()
 			return nil, ctx.Err()
 		}
@@ -219,6 +245,37 @@ func TestHostThatNeverAnswersADialIsLeftAlone(t *testing.T) {
 	}
 	if by := tally(t, c, 10); by["node2"] != 10 {
 		t.Errorf("the next: %v, want all from node2", by)
+	}
+}
+
+func TestHostWhosePoolIsFullIsNotLeftAlone(t *testing.T) {
+	mm, _ := inMemory(t)
+	hosts := startHosts(t, mm, "node1", "node2")
+	base := &http.Transport{MaxConnsPerHost: 1}
+	defer base.CloseIdleConnections()
+	tr := httpmm.NewTransport(mm.Live(), base)
+	tr.Policy = core.RoundRobinFrom(0)
+	c := &http.Client{Transport: tr}
+	var held sync.WaitGroup
+	hold := within(t, 300*time.Millisecond)
+	for range 2 {
+		held.Go(func() {
+			req, _ := http.NewRequestWithContext(hold, http.MethodGet, "http://compute/hold", nil)
+			do(c, req)
+		})
+	}
+	for hosts[0].requests.Load()+hosts[1].requests.Load() < 2 {
+		time.Sleep(time.Millisecond)
+	}
+	for range 2 { // each waits in vain for its host's one connection
+		req, _ := http.NewRequestWithContext(within(t, 20*time.Millisecond), http.MethodGet, "http://compute/", nil)
+		if got := do(c, req); !strings.Contains(got, "deadline exceeded") {
+			t.Errorf("while the pool is full: %q", got)
+		}
+	}
+	held.Wait()
+	if by := tally(t, c, 10); by["node1"] != 5 || by["node2"] != 5 {
+		t.Errorf("answers afterwards: %v, want 5 each", by)
 	}
 }
 
@@ -397,7 +454,8 @@ func TestMistypedTopicsLeaveNothingBehind(t *testing.T) {
 func TestTransportMayBeUsedByMany(t *testing.T) {
 	mm, _ := inMemory(t)
 	startHosts(t, mm, "node1", "node2")
-	register(t, mm, refusing(t, "node3"))
+	down := refusing(t, "node3")
+	register(t, mm, down)
 	c, _ := client(t, mm)
 	done := make(chan string)
 	for range 8 {
@@ -412,7 +470,8 @@ func TestTransportMayBeUsedByMany(t *testing.T) {
 		}()
 	}
 	for i := range 20 {
-		register(t, mm, core.Registration{Topic: "compute", Host: "node3", Addr: "127.0.0.1:1", Weight: i + 1})
+		down.Weight = i + 1
+		register(t, mm, down)
 	}
 	for range 8 {
 		if got := <-done; got != "" {

@@ -22,7 +22,7 @@ import (
 // A join is measured from the call of Register in one process's matchmaker to the first answer of the host to a
 // call in another's, its connection included.
 func TestBudgetJoinReachesAPicker(t *testing.T) {
-	parallel(t, true)
+	parallel(t, false)
 	joins := 10
 	if fullSize() {
 		joins = 300

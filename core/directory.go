@@ -149,6 +149,9 @@ type View struct {
 	AsOf time.Time
 	// Stale is nil, or why the registry cannot be asked now. Members are then the last known.
 	Stale error
+
+	// lost holds the hosts that are held because the registry lost them with all it knew: see after.
+	lost map[string]bool
 }
 
 // Err returns nil if the view shows somebody, else the reason that a lookup in it returns.
@@ -165,13 +168,21 @@ func (v *View) Err() error {
 }
 
 // Pickable returns the members among which a lookup picks: those Up and not held; if there are none, those
-// Up; if none, those Draining; if none, those Failing. Every front uses this one rule.
-func Pickable(members []*Member) []*Member {
+// Up; if none, those Draining; if none, those Failing. Every front uses this one rule, and those that follow a
+// topic by [View.Pickable].
+func Pickable(members []*Member) []*Member { return pickable(members, nil) }
+
+// Pickable returns the members among which a lookup in the view picks: [Pickable], but in a view of [Live] those
+// that are held because the registry lost all it knew are as good as those that are back already. Else the first
+// to be back would get the work of all.
+func (v *View) Pickable() []*Member { return pickable(v.Members, v.lost) }
+
+func pickable(members []*Member, lost map[string]bool) []*Member {
 	ranks := [4][]*Member{make([]*Member, 0, len(members))}
 	for _, m := range members {
 		rank := 3
 		switch {
-		case m.State == Up && !m.Held:
+		case m.State == Up && (!m.Held || lost[m.Host]):
 			rank = 0
 		case m.State == Up:
 			rank = 1
@@ -188,7 +199,29 @@ func Pickable(members []*Member) []*Member {
 	return nil
 }
 
-// Reach returns whom a front that connects to hosts picks among: the [Pickable] of the members that have an Addr
+// after is v as it is seen after an older view of the topic, or nil. Who was there and is held in a new epoch was
+// lost by the registry with all it knew, which says nothing against it; who was held before is as suspect as ever.
+func (v *View) after(old *View) *View {
+	if old == nil || old.Version.Epoch == v.Version.Epoch && len(old.lost) == 0 {
+		return v
+	}
+	was := make(map[string]*Member, len(old.Members))
+	for _, m := range old.Members {
+		was[m.Host] = m
+	}
+	lost := make(map[string]bool)
+	for _, m := range v.Members {
+		before := was[m.Host]
+		if m.Held && before != nil && (old.lost[m.Host] || !before.Held && old.Version.Epoch != v.Version.Epoch) {
+			lost[m.Host] = true
+		}
+	}
+	seen := *v
+	seen.lost = lost
+	return &seen
+}
+
+// Reach returns whom a front that connects to hosts picks among: the [View.Pickable] of the members that have an Addr
 // and that want accepts; a nil want accepts all. If there are none the error says why, as Err does, or that it is
 // an [ErrNoHosts] and which hosts have no Addr.
 func (v *View) Reach(want func(*Member) bool) ([]*Member, error) {
@@ -208,7 +241,7 @@ func (v *View) Reach(want func(*Member) bool) ([]*Member, error) {
 	}
 	switch {
 	case len(reachable) > 0:
-		return Pickable(reachable), nil
+		return pickable(reachable, v.lost), nil
 	case len(without) > 0:
 		return nil, fmt.Errorf("%w with an address for topic %q: %s registered without", ErrNoHosts, v.Topic, someOf(without))
 	}

@@ -48,7 +48,7 @@ func startWorkers(mm *core.HeartbeatMatchMaker, topic string, hosts ...string) (
 		server := rpc.NewServer()
 		server.Register(&Worker{host: host})
 		lis := listen()
-		go server.Accept(lis)
+		go accept(server, lis)
 		listeners = append(listeners, lis)
 		mm.Register(context.Background(), core.Registration{Topic: topic, Host: host, Addr: lis.Addr().String()})
 	}
@@ -118,6 +118,17 @@ func Example_directMessage() {
 	fmt.Println(send(mm, core.DirectKey("resize", holder), "Forget", "a.png") == holder)
 	// Output:
 	// true
+}
+
+// accept serves until lis is closed.
+func accept(server *rpc.Server, lis net.Listener) {
+	for {
+		conn, err := lis.Accept()
+		if err != nil {
+			return
+		}
+		go server.ServeConn(conn)
+	}
 }
 
 func listen() net.Listener {

@@ -352,6 +352,8 @@ func (t *followed) patience() time.Duration {
 func (t *followed) show(v *View, policy Policy) {
 	t.laying.Lock()
 	defer t.laying.Unlock()
+	last, _ := t.feed.Last()
+	v = v.after(last)
 	if t.now.Load() != nil {
 		t.lay(v, policy)
 	}
@@ -412,7 +414,7 @@ func prepare(v *View, policy Policy, old *prepared) *prepared {
 			p.all[i].Key = DirectKey(m.Topic, m.Host)
 		}
 	}
-	among := Pickable(v.Members)
+	among := v.Pickable()
 	if len(among) == 0 {
 		return p
 	}

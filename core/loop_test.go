@@ -386,7 +386,7 @@ func TestRunLeavesWhenTheRegistryComesBackInTime(t *testing.T) {
 func TestCloseLeaksNothing(t *testing.T) {
 	defer goleak.VerifyNone(t)
 	m := coretest.NewMemory()
-	h, err := core.NewHeartbeat(m, core.HeartbeatConfig{Freq: 10 * time.Millisecond})
+	h, err := core.NewHeartbeat(m, core.HeartbeatConfig{Freq: 10 * time.Millisecond, TTL: time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,84 @@
+package core_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/redismm/matchmaker/core"
+	"github.com/redismm/matchmaker/core/coretest"
+)
+
+// picked is who a lookup of compute picks among, by what Live has in memory.
+func picked(t *testing.T, live *core.Live) string {
+	t.Helper()
+	synctest.Wait()
+	v, err := live.Members(t.Context(), "compute")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var hosts []string
+	for _, m := range v.Pickable() {
+		hosts = append(hosts, m.Host)
+	}
+	var resolved []string
+	for range 100 {
+		routes, err := live.TopicExchange(t.Context(), "compute")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if host := routes[0].Host; !slices.Contains(resolved, host) {
+			resolved = append(resolved, host)
+		}
+	}
+	slices.Sort(resolved)
+	if !slices.Equal(hosts, resolved) {
+		t.Errorf("pickable are %v, and picked were %v", hosts, resolved)
+	}
+	return strings.Join(hosts, " ")
+}
+
+func TestFirstToBeBackAfterALossDoesNotGetTheWorkOfAll(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := coretest.NewMemory()
+		live := start(t, m).Live()
+		hosts := make(map[string]*process)
+		for _, host := range []string{"node1", "node2", "node3", "node4"} {
+			hosts[host] = start(t, m)
+			hosts[host].register("compute", host)
+		}
+		beat := func(names ...string) {
+			t.Helper()
+			for _, host := range names {
+				if err := hosts[host].SendHeartbeats(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		want := func(when, hosts string) {
+			t.Helper()
+			if got := picked(t, live); got != hosts {
+				t.Errorf("%s: picked among %q, want %q", when, got, hosts)
+			}
+		}
+		want("at first", "node1 node2 node3 node4")
+		for range 4 { // node4 has died
+			time.Sleep(freq)
+			beat("node1", "node2", "node3")
+		}
+		want("one has died", "node1 node2 node3")
+		m.Lose()
+		want("all is lost", "node1 node2 node3")
+		beat("node2")
+		want("one is back", "node1 node2 node3")
+		beat("node1")
+		want("two are back", "node1 node2 node3")
+		for range 4 { // node3 is not
+			time.Sleep(freq)
+			beat("node1", "node2")
+		}
+		want("the hold of the third is over", "node1 node2")
+	})
+}

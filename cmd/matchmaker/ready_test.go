@@ -21,9 +21,10 @@ func TestReadyIsTheExitCode(t *testing.T) {
 	app.sick.Store(true)
 	b := sidecar(append(oftenChecked, "--listen", socket, "--register=a=x", "--register=b=x,check="+app.url())...).at(m).start(t)
 	b.err.says(t, "not registered before it passes")
-	if r := ask(); r.code != exitFailed || r.out != "starting: b.x is not registered yet\n" {
-		t.Errorf("before its check passes: %+v", r)
-	}
+	eventually(t, "only the host whose check fails is awaited", func() bool {
+		r := ask()
+		return r.code == exitFailed && r.out == "starting: b.x is not registered yet\n"
+	})
 	app.sick.Store(false)
 	eventually(t, "it is ready", func() bool { r := ask(); return r.code == 0 && r.out == "ready\n" })
 	if r := ask("--json"); r.code != 0 || r.out != `{"status":"ready"}`+"\n" {
@@ -60,5 +61,18 @@ func TestReadyTakesNoLongerThanItMay(t *testing.T) {
 	}
 	if r := matchmaker("ready", "--listen=off").run(t); r.code != exitUsage {
 		t.Errorf("%+v", r)
+	}
+}
+
+func TestARunListensOnlyWhereItIsTold(t *testing.T) {
+	t.Parallel()
+	m := startRedis(t)
+	script := "echo works"
+	if r := supervised(script).at(m).run(t); r.out != "works\n" || strings.Contains(r.err, "listen") {
+		t.Errorf("%+v, want it to listen nowhere", r)
+	}
+	socket := filepath.Join(t.TempDir(), "listen")
+	if r := supervised(script).at(m).with("MATCHMAKER_LISTEN=" + socket).run(t); !strings.Contains(r.err, `"address":"`+socket) {
+		t.Errorf("%+v, want it to listen at %s", r, socket)
 	}
 }

@@ -134,6 +134,9 @@ func (a *app) origin(flag string) string {
 // complete adds the environment to the flags of cmd and checks both.
 func (a *app) complete(cmd *cobra.Command) error {
 	a.cmd = cmd
+	if f := cmd.Flags().Lookup("listen"); f != nil && !f.Changed { // whose default is not that of every command
+		a.Listen = f.DefValue
+	}
 	vars := &unset{flags: cmd.Flags(), env: a.env}
 	err := envconfig.ProcessWith(cmd.Context(), &envconfig.Config{
 		Target: &a.settings, Lookuper: vars, DefaultOverwrite: true,

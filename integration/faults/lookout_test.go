@@ -63,7 +63,7 @@ func (w *world) lookOut() *lookout {
 	ttl := make(map[string]time.Duration)
 	every(w.beat.Freq/10, func(ctx context.Context) { l.lookAtLeases(ctx, c, ttl) })
 	for _, topic := range w.topics {
-		p := w.on.Serving(w.key(topic)).Client()
+		p := w.kept[topic].Client()
 		every(w.beat.Freq/16, func(ctx context.Context) { l.minds(ctx, p) })
 	}
 	sent := l.sent(ctx)

@@ -48,6 +48,18 @@ func TestReadyIsWhoWasAcceptedOnceWhateverBecomesOfRedis(t *testing.T) {
 	s.becomes("/readyz", 200, `"status":"ready"`)
 }
 
+func TestWhoIsRegisteredAnewInAnOutageStaysReady(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	s.ask("PUT", y, "")
+	s.registry.Break(errDown)
+	if got := s.ask("PUT", y, `{"zone":"b"}`); got.code != 202 {
+		t.Errorf("%d %s", got.code, got.body)
+	}
+	s.beat()
+	s.becomes("/readyz", 200, `"status":"degraded"`)
+}
+
 func TestNotReadyIsWhoDrainsOrLostItsPlace(t *testing.T) {
 	t.Parallel()
 	s := serve(t)

@@ -188,6 +188,67 @@ func TestDoctorFindsWhoIsNotLetIn(t *testing.T) {
 	d.onlyBad(t, "access")
 }
 
+func TestDoctorFindsURLsThatMeanAnotherKindOfRedis(t *testing.T) {
+	t.Parallel()
+	one, cluster := integration.StartRedis(t), integration.StartCluster(t)
+	cluster.All().SetUser("alice", "on", ">secret", "~*", "&*", "+@all", "-info")
+	for dsn, want := range map[string][2]string{
+		strings.TrimSuffix(one.URL, "/0") + "/77":         {"DB index", "CONFIG GET databases"},
+		"redis+cluster://" + one.Addr:                     {"cluster support disabled", "one server"},
+		"redis://" + cluster.Primary("mm:{compute}").Addr: {"one of a cluster", "redis+cluster://"},
+	} {
+		d := doctor(t, dsn, "--watch", "1ms")
+		d.finds(t, "access", redismm.Bad, want[0], want[1])
+		d.onlyBad(t, "access")
+		if last := d.found[len(d.found)-1].Check; last != "access" {
+			t.Errorf("%s: it goes on to %s", dsn, last)
+		}
+	}
+	topic := "redis://alice:secret@" + cluster.Primary("mm:topics").Addr // who may not ask for the mode finds it out by writing
+	found := func(d diagnosis) bool {
+		return slices.ContainsFunc(d.found, func(f redismm.Finding) bool {
+			return f.Check == "writes" && strings.Contains(f.Says, "MOVED") && strings.Contains(f.Fix, "redis+cluster://")
+		})
+	}
+	for range 20 { // one draw in three is kept there
+		if found(doctor(t, topic)) {
+			return
+		}
+	}
+	t.Error("a server of a cluster is not found out by what it refuses to write")
+}
+
+func TestDoctorFindsKeysThatNoMatchmakerLeaves(t *testing.T) {
+	t.Parallel()
+	r := integration.StartRedis(t)
+	h := open(t, r.URL, calm)
+	register(t, h, "compute", "node1")
+	register(t, h, "compute", "node2")
+	r.Client().Persist(t.Context(), "mm:{compute}@node1")
+	d := doctor(t, r.URL)
+	f := d.finds(t, "keys", redismm.Bad, "without a TTL", "matchmaker expire TOPIC HOST")
+	if d.onlyBad(t, "keys"); !strings.HasSuffix(f.Says, ": compute.node1") {
+		t.Errorf("found %q, want compute.node1 alone", f.Says)
+	}
+	if why := ask(t, r.URL, "why", "compute", "node1"); !strings.Contains(why.Out, "ttl       none\n") || !strings.Contains(why.Out, "alive for ever") {
+		t.Errorf("why says %v", why)
+	}
+	ask(t, r.URL, "expire", "compute", "node1")
+	doctor(t, r.URL).onlyBad(t)
+
+	r.Client().Set(t.Context(), "mm:{bad}", "x", 0)
+	r.Client().HSet(t.Context(), "mm:{bad}:v", "l", "1")
+	r.Client().SAdd(t.Context(), "mm:topics", "bad")
+	d = doctor(t, r.URL)
+	d.finds(t, "keys", redismm.Bad, "wrote mm:{bad}: ", "RENAME or DEL")
+	d.onlyBad(t, "keys")
+	r.Client().Del(t.Context(), "mm:{bad}", "mm:{bad}:v", "mm:topics")
+	r.Client().Set(t.Context(), "mm:topics", "x", 0)
+	d = doctor(t, r.URL)
+	d.finds(t, "keys", redismm.Bad, "wrote mm:topics: ", "RENAME or DEL")
+	d.onlyBad(t, "keys")
+}
+
 func TestDoctorFindsEvictionAndShortMemory(t *testing.T) {
 	t.Parallel()
 	r := integration.StartRedis(t, "maxmemory-policy allkeys-lru")

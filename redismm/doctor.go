@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -56,16 +58,33 @@ func (s *Store) Diagnose(ctx context.Context) ([]Finding, error) {
 		going.Go(func() { p.err = p.examine(ctx) })
 	}
 	going.Wait()
-	for _, p := range all {
-		found = append(found, p.found...)
-		err = errors.Join(err, p.err)
-	}
+	of, err := reports(all)
+	found = append(found, of...)
 	if err == nil && !trouble(found, "access") {
-		var of []Finding
 		of, err = s.diagnoseTopics(ctx, all)
 		found = append(found, of...)
 	}
 	return found, s.unavailable(err)
+}
+
+// reports puts together what was found of each server. That one does not answer is a finding if another does.
+func reports(all []*patient) (found []Finding, err error) {
+	silent := 0
+	for _, p := range all {
+		if p.err != nil {
+			silent++
+		}
+	}
+	for _, p := range all {
+		if p.err != nil && silent < len(all) {
+			p.finds("access", Bad, "look whether it runs, and whether this machine reaches it: CLUSTER NODES on another shows whether a replica takes its place",
+				"it does not answer: %s", p.err)
+			p.err = nil
+		}
+		found = append(found, p.found...)
+		err = errors.Join(err, p.err)
+	}
+	return found, err
 }
 
 // trouble says whether a check found something bad.
@@ -143,13 +162,16 @@ func (p *patient) examine(ctx context.Context) error {
 			p.found = append(p.found, *f)
 			return nil
 		}
+		if errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) {
+			return fmt.Errorf("it closes the connection, as one does that wants TLS, rediss:// in the URL, or has maxclients already: %w", err)
+		}
 		return err
 	}
 	if to := p.store.lines.leadTo(); to != "" {
 		p.name = to
 	}
 	for _, check := range []func(context.Context, *redis.Conn) error{p.server, p.latency, p.rights, p.channels, p.memory, p.clock} {
-		if err := check(ctx, conn); err == errSentinel {
+		if err := check(ctx, conn); err == errOther {
 			return nil
 		} else if err != nil {
 			return err
@@ -163,15 +185,21 @@ func deniesOnly(err error, command string) bool {
 	return denied(err) == commandDenied && strings.Contains(err.Error(), "'"+command+"'")
 }
 
-// refusal is the finding of an error by which Redis refuses who asks, or nil.
+// refusal is the finding of an error by which Redis lets nobody in, or not who asks, or nil.
 func (s *Store) refusal(server string, err error) *Finding {
 	for prefix, fix := range map[string]string{
 		"NOAUTH":    "give user and password in the URL, or password_file",
 		"WRONGPASS": "give the right user and password: ACL LIST shows an administrator who may come in",
 		"NOPERM":    "ACL SETUSER " + s.user() + " with the rules of README",
+		"DENIED":    "give Redis a password, or set protected-mode no where the network is safe",
+		"LOADING":   "wait until Redis has read its data: INFO persistence says how long",
+
+		"DB index":              "give a database that this Redis has: CONFIG GET databases says how many",
+		"max number of clients": "raise maxclients, or find out with CLIENT LIST who keeps so many connections",
+		"This instance has cluster support disabled": "it is one server: redis:// and one address in the URL",
 	} {
 		if err != nil && redis.HasErrorPrefix(err, prefix) {
-			return &Finding{"access", Bad, server, fmt.Sprintf("Redis refuses user %s: %s", s.user(), err), fix}
+			return &Finding{"access", Bad, server, fmt.Sprintf("Redis does not let user %s in: %s", s.user(), err), fix}
 		}
 	}
 	return nil
@@ -192,6 +220,11 @@ func (s *Store) user() string {
 	return name
 }
 
+func (s *Store) clustered() bool {
+	_, is := s.write.(*redis.ClusterClient)
+	return is
+}
+
 // refused says whether an error is an answer of Redis's.
 func refused(err error) bool {
 	var answer redis.Error
@@ -201,7 +234,7 @@ func refused(err error) bool {
 // rights tries every right on a topic of the doctor's, in one round trip, and that Redis takes writes.
 func (p *patient) rights(ctx context.Context, conn *redis.Conn) error {
 	k := p.store.keys
-	_, cluster := p.store.write.(*redis.ClusterClient)
+	cluster := p.store.clustered()
 	pipe := conn.Pipeline()
 	tried := make(map[string]*redis.Cmd)
 	for _, r := range rights {
@@ -254,10 +287,12 @@ func (p *patient) writes(err error) {
 	}
 	fix := "read the log of this server"
 	for prefix, what := range map[string]string{
-		"READONLY":   "give the URL of the primary, or one of Sentinels, who know it",
-		"OOM":        "raise maxmemory, or remove keys: CONFIG SET maxmemory …",
-		"MISCONF":    "mend what keeps Redis from saving, or CONFIG SET stop-writes-on-bgsave-error no",
-		"NOREPLICAS": "bring the replicas back, or lower min-replicas-to-write",
+		"CLUSTERDOWN": "CLUSTER INFO and CLUSTER NODES say who is down: start it, or CLUSTER FAILOVER TAKEOVER on a replica of it",
+		"MOVED":       clusterURL,
+		"READONLY":    "give the URL of the primary, or one of Sentinels, who know it",
+		"OOM":         "raise maxmemory, or remove keys: CONFIG SET maxmemory …",
+		"MISCONF":     "mend what keeps Redis from saving, or CONFIG SET stop-writes-on-bgsave-error no",
+		"NOREPLICAS":  "bring the replicas back, or lower min-replicas-to-write",
 	} {
 		if redis.HasErrorPrefix(err, prefix) {
 			fix = what

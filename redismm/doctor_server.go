@@ -18,8 +18,11 @@ const oldestMajor, oldestMinor = 6, 2
 // replica is a role as INFO calls it.
 const replica = "slave"
 
-// errSentinel says that nothing more can be found out.
-var errSentinel = errors.New("a Sentinel")
+// errOther says that it is not what the URL takes it for, so that nothing more can be found out.
+var errOther = errors.New("of another kind")
+
+// clusterURL is the fix of a URL that takes a cluster for one server.
+const clusterURL = "write redis+cluster:// in the URL, or rediss+cluster://"
 
 // server reads INFO, and looks at version and role.
 func (p *patient) server(ctx context.Context, conn *redis.Conn) error {
@@ -43,14 +46,17 @@ func (p *patient) server(ctx context.Context, conn *redis.Conn) error {
 	switch {
 	case p.info["redis_mode"] == "sentinel":
 		p.finds("server", Bad, "add ?master_name=NAME to the URL: SENTINEL MASTERS lists the names", "it is a Sentinel, which keeps no data")
-		return errSentinel
+		return errOther
+	case p.info["redis_mode"] == "cluster" && !p.store.clustered():
+		p.finds("access", Bad, clusterURL, "it is one of a cluster, which keeps a part of the topics, and the URL asks it alone")
+		return errOther
 	case older(p.info["redis_version"]):
 		p.finds("server", Bad, fmt.Sprintf("upgrade to %d.%d or later", oldestMajor, oldestMinor), "it is %s %s, which lacks commands that the scripts use", name, version)
 	case p.info["role"] == replica:
 		p.finds("server", Bad, fmt.Sprintf("give the URL of the primary, %s:%s, or one of Sentinels, who know it", p.info["master_host"], p.info["master_port"]),
 			"it is %s %s, and a replica: it takes no writes, and what it shows may be old", name, version)
 	default:
-		p.finds("server", Fine, "", "it is %s %s, a primary with %s replicas (this release is tested with 7.0)", name, version, p.info["connected_slaves"])
+		p.finds("server", Fine, "", "it is %s %s, a primary, replicas: %s (this release is tested with 7.0)", name, version, p.info["connected_slaves"])
 	}
 	return nil
 }

@@ -84,3 +84,18 @@ func TestDoctorTellsAContestFromATakeover(t *testing.T) {
 		}
 	}
 }
+
+// A part of a cluster that answers says more than that nobody can tell.
+func TestDoctorNamesTheServerOfAClusterThatDoesNotAnswer(t *testing.T) {
+	t.Parallel()
+	silent := func() *patient { return &patient{name: "b:1", err: errors.New("i/o timeout")} }
+	fine := &patient{name: "a:1", found: []Finding{{"clock", Fine, "a:1", "it is right", ""}}}
+	found, err := reports([]*patient{fine, silent()})
+	if err != nil || len(found) != 2 || found[0] != fine.found[0] || found[1].Check != "access" || found[1].Severity != Bad ||
+		found[1].Server != "b:1" || !strings.HasSuffix(found[1].Says, "i/o timeout") || found[1].Fix == "" {
+		t.Errorf("%+v, %v, want what a:1 answered, and that b:1 did not", found, err)
+	}
+	if found, err := reports([]*patient{silent(), silent()}); err == nil || len(found) > 0 {
+		t.Errorf("%+v, %v of servers that are all silent, want an error", found, err)
+	}
+}

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/redismm/matchmaker/core"
 )
 
 // What the topics tell.
@@ -16,39 +18,89 @@ import (
 // layout is what the scripts of this release write, as topic.lua has it.
 const layout = "1"
 
-// diagnoseTopics looks at who wrote the topics, and at how many keys are not ours.
+// diagnoseTopics looks at who wrote the topics, at what is among their keys that no matchmaker leaves there, and at
+// how many keys are not ours.
 func (s *Store) diagnoseTopics(ctx context.Context, all []*patient) ([]Finding, error) {
 	topics, err := s.Topics(ctx)
-	if refused(err) {
+	if denied(err) != nothingDenied {
 		return nil, nil // permissions have said so
+	}
+	if redis.HasErrorPrefix(err, "WRONGTYPE") {
+		return []Finding{strange([]string{s.keys.topics()})}, nil
 	}
 	if err != nil {
 		return nil, err
 	}
 	pipe := s.read.Pipeline()
-	layouts, hosts, beside := make([]*redis.StringCmd, len(topics)), make([]*redis.IntCmd, len(topics)), make([]*redis.IntCmd, len(topics))
+	layouts, sets, beside := make([]*redis.StringCmd, len(topics)), make([]*redis.StringSliceCmd, len(topics)), make([]*redis.IntCmd, len(topics))
 	for i, t := range topics {
-		layouts[i], hosts[i] = pipe.HGet(ctx, s.keys.version(t), "l"), pipe.SCard(ctx, s.keys.set(t))
+		layouts[i], sets[i] = pipe.HGet(ctx, s.keys.version(t), "l"), pipe.SMembers(ctx, s.keys.set(t))
 		beside[i] = pipe.Exists(ctx, append(s.topicKeys(t), s.keys.drains(t), s.keys.sweeper(t))...)
 	}
 	if _, err := pipe.Exec(ctx); err != nil && len(topics) > 0 && !refused(err) {
 		return nil, err
 	}
-	others := make(map[string][]string)
+	others, hosts := make(map[string][]string), make(map[string][]string)
+	var foreign []string
 	members, ours := int64(0), int64(1)
 	for i, t := range topics {
 		if l := layouts[i].Val(); l != "" && l != layout {
 			others[l] = append(others[l], t)
 		}
-		members += hosts[i].Val()
-		ours += hosts[i].Val() + beside[i].Val()
+		for key, err := range map[string]error{s.keys.version(t): layouts[i].Err(), s.keys.set(t): sets[i].Err()} {
+			if redis.HasErrorPrefix(err, "WRONGTYPE") {
+				foreign = append(foreign, key)
+			}
+		}
+		hosts[t] = sets[i].Val()
+		members += int64(len(hosts[t]))
+		ours += int64(len(hosts[t])) + beside[i].Val()
 	}
 	found := s.judgeLayouts(others, len(topics), members)
+	if len(foreign) > 0 {
+		found = append(found, strange(foreign))
+	}
+	lasting, err := s.lasting(ctx, hosts)
+	if len(lasting) > 0 {
+		found = append(found, Finding{"keys", Bad, "", "without a TTL, and so listed dead or alive: " + someOf(lasting),
+			"matchmaker expire TOPIC HOST: who lives is back with its next heartbeat; `matchmaker why TOPIC HOST` shows what the key is"})
+	}
 	if expiring, seen := expiringKeys(all, s.keys.db); seen {
 		found = append(found, Finding{"keys", Fine, "", fmt.Sprintf(
 			"other keys with a TTL: about %d; any number is fine, since deaths are found by looking, never by expired events",
 			max(0, expiring-ours)), ""})
 	}
+	return found, err
+}
+
+// strange is the finding of keys that something else wrote.
+func strange(keys []string) Finding {
+	slices.Sort(keys)
+	return Finding{"keys", Bad, "", "something other than a matchmaker wrote " + someOf(keys) + ": of these topics nobody can tell",
+		"TYPE tells what they are; RENAME or DEL them, or use another --prefix"}
+}
+
+// lasting returns those of some topics' hosts whose liveness keys do not expire, in order.
+func (s *Store) lasting(ctx context.Context, hosts map[string][]string) ([]string, error) {
+	var found []string
+	for topic, all := range hosts {
+		for some := range slices.Chunk(all, batchSize) {
+			pipe := s.read.Pipeline()
+			left := make([]*redis.DurationCmd, len(some))
+			for i, h := range some {
+				left[i] = pipe.PTTL(ctx, s.keys.liveness(topic, h))
+			}
+			if _, err := pipe.Exec(ctx); err != nil && !refused(err) {
+				return found, err
+			}
+			for i, h := range some {
+				if left[i].Val() == noTTL {
+					found = append(found, core.DirectKey(topic, h))
+				}
+			}
+		}
+	}
+	slices.Sort(found)
 	return found, nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"net"
 	"sync"
 	"syscall"
@@ -41,7 +42,14 @@ func dialer(timeout time.Duration, secure *tls.Config) dial {
 	}
 	plain := &net.Dialer{Timeout: timeout, KeepAlive: 5 * time.Minute}
 	if secure != nil {
-		return (&tls.Dialer{NetDialer: plain, Config: secure}).DialContext
+		both := &tls.Dialer{NetDialer: plain, Config: secure}
+		return func(ctx context.Context, network, addr string) (net.Conn, error) {
+			conn, err := both.DialContext(ctx, network, addr)
+			if op := (*net.OpError)(nil); err != nil && !(errors.As(err, &op) && op.Op == "dial") {
+				return nil, fmt.Errorf("TLS handshake: %w", err)
+			}
+			return conn, err
+		}
 	}
 	return plain.DialContext
 }

@@ -19,18 +19,21 @@ import (
 )
 
 // userLine is the user that README asks for, as redis.conf has it, and its rules.
-func userLine(t *testing.T) (line string, rules []string) {
+func userLine(t *testing.T) (line string, rules []string) { return lineOf(t, "matchmaker") }
+
+// lineOf is the line of a user of README.
+func lineOf(t *testing.T, user string) (line string, rules []string) {
 	t.Helper()
 	text, err := os.ReadFile("../README.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for line := range strings.Lines(string(text)) {
-		if words := strings.Fields(line); len(words) > 3 && words[0] == "user" && words[1] == "matchmaker" {
+		if words := strings.Fields(line); len(words) > 3 && words[0] == "user" && words[1] == user {
 			return strings.TrimSpace(line), words[2:]
 		}
 	}
-	t.Fatal("README has no line that begins with: user matchmaker")
+	t.Fatalf("README has no line that begins with: user %s", user)
 	return "", nil
 }
 

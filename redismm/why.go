@@ -21,7 +21,7 @@ type Why struct {
 	Listed bool `json:"listed"`
 	// Key says what the liveness key holds: "live", "left", "removed by name", "absent" or "foreign".
 	Key string `json:"key"`
-	// TTL is how long the key stays without another write, in seconds.
+	// TTL is how long the key stays without another write, in seconds; -1 for ever.
 	TTL float64 `json:"ttl_seconds,omitempty"`
 	// Instance is the stamp in the key, Revision how often its record was written, and Since when, by Redis's
 	// clock, the stamp was drawn.
@@ -81,6 +81,9 @@ func (s *Store) Why(ctx context.Context, topic, host string) (*Why, error) {
 	return w, nil
 }
 
+// noTTL is what PTTL answers of a key that stays, as go-redis has it.
+const noTTL = time.Duration(-1)
+
 func (w *Why) key(v value, err error, left time.Duration) {
 	switch {
 	case err != nil:
@@ -97,6 +100,9 @@ func (w *Why) key(v value, err error, left time.Duration) {
 		w.Key = "left"
 	}
 	w.TTL, w.Instance, w.Revision = left.Seconds(), v.stamp, v.rev
+	if left == noTTL {
+		w.TTL = -1
+	}
 	if microseconds, err := strconv.ParseInt(v.stamp[:16], 10, 64); err == nil {
 		since := time.UnixMicro(microseconds)
 		w.Since = &since
@@ -109,6 +115,8 @@ func (w *Why) sentence() string {
 	switch {
 	case w.Key == "foreign":
 		return "Something other than a matchmaker wrote the liveness key, so the host cannot register; delete that key."
+	case w.Key == "live" && w.TTL < 0:
+		return "Its key has no TTL, which no matchmaker leaves so: it counts as alive for ever, unless a living process beats it; `matchmaker expire` ends it."
 	case w.Key == "live" && !w.Listed:
 		return "It lives, and Redis has lost it from the topic's set: lookups miss it until its next heartbeat."
 	case w.Key == "live" && w.Member.State == core.Draining && w.DrainLeft > 0:

@@ -39,6 +39,9 @@ func (a *app) doctor(ctx context.Context, watch time.Duration) error {
 	if err := a.needRedis("doctor"); err != nil {
 		return err
 	}
+	if err := a.needOwnLayout("doctor", "has other keys and other needs than it knows"); err != nil {
+		return err
+	}
 	if watch < 0 {
 		return usagef("--watch is %s: want 0 or more, such as 30s", watch)
 	}

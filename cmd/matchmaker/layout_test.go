@@ -35,6 +35,7 @@ func TestTheVerbsInTheOriginalsLayout(t *testing.T) {
 		{"sidecar --register a=b,addr=:80", "", "matchmaker: --register: addr, zone, weight and labels: " + no + "holds names alone\n", 2},
 		{"drain a b", "", "matchmaker: drain: " + no + "holds names alone: a drain has no place in it that the original would read\n", 2},
 		{"why a b", "", "matchmaker: why: " + no + "holds nothing but names and their TTL, which \"ls\" shows\n", 2},
+		{"doctor", "", "matchmaker: doctor: " + no + "has other keys and other needs than it knows\n", 2},
 		{"watch", "", "matchmaker: watch without topics: " + no + "keeps no list of them to follow; name some\n", 2},
 	} {
 		r := matchmaker(strings.Fields(c.args)...).at(m).with("MATCHMAKER_LAYOUT=oslo").run(t)

@@ -60,7 +60,11 @@ func (a *app) printWhy(w *redismm.Why) error {
 	rows := [][]string{{"listed", yesNo(w.Listed)}, {"key", w.Key}}
 	add := func(name, value string) { rows = append(rows, []string{name, value}) }
 	if w.Instance != "" {
-		add("ttl", shortly(time.Duration(w.TTL*float64(time.Second))))
+		ttl := "none"
+		if w.TTL >= 0 {
+			ttl = shortly(time.Duration(w.TTL * float64(time.Second)))
+		}
+		add("ttl", ttl)
 		add("instance", w.Instance)
 		add("since", w.Since.UTC().Format(time.RFC3339)+" by Redis's clock")
 		add("revision", strconv.FormatUint(w.Revision, 10))

@@ -76,10 +76,14 @@ func TestTheHostIsRegisteredForAsLongAsTheCommandRuns(t *testing.T) {
 	var out, errs transcript
 	go func() { ended <- run(t.Context(), b.args, append(b.env, "PATH="+os.Getenv("PATH")), read, &out, &errs) }()
 	eventually(t, "the host is there", func() bool { return stateOf(t, s, "a", "x") == "up" })
+	began := time.Now()
 	fmt.Fprintln(write, "end")
 	write.Close()
 	if code := <-ended; code != 3 {
 		t.Errorf("exit code %d, %s", code, &errs)
+	}
+	if took := time.Since(began); took >= core.DefaultPropagation {
+		t.Errorf("it ended %s after its command, want at once: nobody can be sent to it", took)
 	}
 	if state := stateOf(t, s, "a", "x"); state != "" {
 		t.Errorf("after the end it is %s", state)

@@ -23,7 +23,7 @@ func systemd(t *testing.T) (path string, next func() string) {
 	t.Cleanup(func() { conn.Close() })
 	return path, func() string {
 		t.Helper()
-		conn.SetReadDeadline(time.Now().Add(10 * time.Second))
+		conn.SetReadDeadline(time.Now().Add(time.Minute))
 		message := make([]byte, 4096)
 		n, err := conn.Read(message)
 		if err != nil {

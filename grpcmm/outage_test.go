@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"iter"
 	"net"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -16,6 +17,7 @@ import (
 	"google.golang.org/grpc/resolver"
 
 	"github.com/redismm/matchmaker/core"
+	"github.com/redismm/matchmaker/grpcmm"
 	"github.com/redismm/matchmaker/integration"
 	"github.com/redismm/matchmaker/redismm"
 )
@@ -309,4 +311,40 @@ func TestNothingIsToldAfterClose(t *testing.T) {
 		}
 		res.ResolveNow(resolver.ResolveNowOptions{})
 	}
+}
+
+// busy is a channel that takes its time.
+type busy struct {
+	*recorder
+	begun, may chan struct{}
+}
+
+func (b busy) UpdateState(s resolver.State) error {
+	close(b.begun)
+	<-b.may
+	return b.recorder.UpdateState(s)
+}
+
+func TestCloseWaitsForWhatIsBeingTold(t *testing.T) {
+	mm, _ := inMemory(t)
+	register(t, mm, core.Registration{Topic: "compute", Host: "node1", Addr: "10.0.0.1:80"})
+	cc := busy{newRecorder(), make(chan struct{}), make(chan struct{})}
+	target := resolver.Target{URL: url.URL{Scheme: grpcmm.Scheme, Path: "/compute"}}
+	r, err := grpcmm.NewBuilder(mm.Live()).Build(target, cc, resolver.BuildOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-cc.begun
+	closed := make(chan struct{})
+	go func() {
+		defer close(closed)
+		r.Close()
+	}()
+	select {
+	case <-closed:
+		t.Error("closed while the channel was being told")
+	case <-time.After(50 * time.Millisecond):
+	}
+	close(cc.may)
+	<-closed
 }

@@ -106,15 +106,17 @@ func TestBodyThatCanBeReadOnceIsSentAgainUnlessItWasRead(t *testing.T) {
 	if got := do(c, once(&closed)); got != "node2!" || closed != 2 {
 		t.Errorf("not repeated: %q, closed %d times; want node2!, once", got, closed-1)
 	}
+	tried := 0
 	reads := httpmm.NewTransport(mm.Live(), fake(func(r *http.Request) (*http.Response, error) {
+		tried++
 		_, _ = io.ReadAll(r.Body)
 		r.Body.Close()
 		return nil, io.EOF
 	}))
 	reads.Policy = tr.Policy
 	closed = 0
-	if got := do(&http.Client{Transport: reads}, once(&closed)); !strings.Contains(got, "EOF") || closed != 1 {
-		t.Errorf("read by the first host: %q, closed %d times; want its failure, once", got, closed)
+	if got := do(&http.Client{Transport: reads}, once(&closed)); !strings.Contains(got, "EOF") || closed != 1 || tried != 1 {
+		t.Errorf("read by the first host: %q, closed %d times, %d hosts tried; want its failure, once", got, closed, tried)
 	}
 }
 

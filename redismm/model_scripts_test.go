@@ -17,6 +17,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/redismm/matchmaker/core"
+	"github.com/redismm/matchmaker/integration"
 )
 
 const (
@@ -106,14 +107,19 @@ type letter struct {
 	notAfter int64
 }
 
+// aloneInMemory is a Redis of the bubble's, and a client of it.
+func aloneInMemory() (*miniredis.Miniredis, *redis.Client) {
+	m := miniredis.NewMiniRedis()
+	m.ClockTTL(true)
+	return m, redis.NewClient(&redis.Options{ContextTimeoutEnabled: true, Addr: "127.0.0.1:6379",
+		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
+		Dialer:                   func(context.Context, string, string) (net.Conn, error) { return integration.Buffer(m.Dial()) }})
+}
+
 func newMachine(t *testing.T, r *rapid.T) *machine {
 	m := &machine{T: r, topics: map[string]*plain{}, nonces: map[string]bool{}, named: map[string]bool{},
 		reached: map[string]int{}, heard: map[string][]string{}}
-	m.redis = miniredis.NewMiniRedis()
-	m.redis.ClockTTL(true)
-	m.client = redis.NewClient(&redis.Options{ContextTimeoutEnabled: true, Addr: "127.0.0.1:6379",
-		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
-		Dialer:                   func(context.Context, string, string) (net.Conn, error) { return m.redis.Dial() }})
+	m.redis, m.client = aloneInMemory()
 	s, err := NewStore(m.client, Config{HeartbeatConfig: core.HeartbeatConfig{Freq: modelFreq, TTL: modelTTL}})
 	if err != nil {
 		t.Fatal(err)

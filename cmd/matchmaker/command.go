@@ -39,7 +39,7 @@ func run(ctx context.Context, args, env []string, stdin io.Reader, stdout, stder
 	a := &app{env: variables(env), stdin: stdin, stdout: stdout, stderr: stderr, log: zerolog.Nop()}
 	a.systemd, a.environ = supervise.NotifierOf(env)
 	root := a.root()
-	root.SetArgs(args)
+	root.SetArgs(append([]string{}, args...)) // none, rather than nil, for which it takes those of the process
 	root.SetIn(stdin)
 	root.SetOut(stdout)
 	root.SetErr(stderr)

@@ -12,8 +12,9 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Kill ends the server with SIGKILL, and returns when it has ended. It may be called twice.
-func (r *Redis) Kill() { r.child.kill() }
+// Kill ends the server with SIGKILL, and a child of it that rewrites its files, and returns when it has ended. It may be
+// called twice.
+func (r *Redis) Kill() { r.child.killAll() }
 
 // Stop ends the server with SIGTERM, and returns when it has ended.
 func (r *Redis) Stop() {

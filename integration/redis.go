@@ -228,7 +228,7 @@ func (r *Redis) log() string {
 // end is for the end of the test, in whatever state it left the server.
 func (r *Redis) end() {
 	if r.child != nil {
-		r.child.kill()
+		r.child.killAll() // a child that rewrites its files would write in a directory that goes
 	}
 	if r.t.Failed() {
 		r.t.Logf("log of redis-server at %s:\n%s", r.Addr, r.log())

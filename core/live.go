@@ -53,32 +53,6 @@ const (
 	idleUnknown  = time.Minute
 )
 
-// prepared is a view with everything a lookup needs laid out beforehand.
-type prepared struct {
-	view   *View
-	none   error
-	all    []Route // of each member
-	picked []Route // of each pickable member
-	pick   Pick
-
-	indexing sync.Once
-	byHost   map[string]int // into all
-	indexed  atomic.Bool
-}
-
-// index returns where in all each host is. It is laid out when it is first asked for, since of most topics
-// nobody asks for one host.
-func (p *prepared) index() map[string]int {
-	p.indexing.Do(func() {
-		p.byHost = make(map[string]int, len(p.all))
-		for i := range p.all {
-			p.byHost[p.all[i].Host] = i
-		}
-		p.indexed.Store(true)
-	})
-	return p.byHost
-}
-
 // NewLive follows topics of from until ctx ends, and picks by p; nil is [Random].
 func NewLive(ctx context.Context, from Watcher, p Policy) *Live {
 	if p == nil {
@@ -380,57 +354,4 @@ func (t *followed) lay(v *View, policy Policy) {
 		p.index()
 	}
 	t.now.Store(p)
-}
-
-func samePlaces(a, b []Route) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	for i := range a {
-		x, y := a[i].Member, b[i].Member
-		if x.Host != y.Host || x.Addr != y.Addr || x.Zone != y.Zone || x.Weight != y.Weight ||
-			x.State != y.State || x.Held != y.Held || !maps.Equal(x.Labels, y.Labels) {
-			return false
-		}
-	}
-	return true
-}
-
-// prepare lays a view out, after an older one of the topic or nil.
-func prepare(v *View, policy Policy, old *prepared) *prepared {
-	p := &prepared{view: v, none: v.Err(), all: make([]Route, len(v.Members))}
-	var before []Route
-	if old != nil {
-		before = old.all
-	}
-	for i, m := range v.Members {
-		for len(before) > 0 && before[0].Host < m.Host { // both are in order
-			before = before[1:]
-		}
-		p.all[i] = Route{Host: m.Host, Member: m}
-		if len(before) > 0 && before[0].Host == m.Host {
-			p.all[i].Key = before[0].Key
-		} else {
-			p.all[i].Key = DirectKey(m.Topic, m.Host)
-		}
-	}
-	among := v.Pickable()
-	if len(among) == 0 {
-		return p
-	}
-	p.picked = p.all
-	if len(among) < len(p.all) {
-		p.picked = make([]Route, 0, len(among))
-		for i := range p.all {
-			if n := len(p.picked); n < len(among) && p.all[i].Member == among[n] {
-				p.picked = append(p.picked, p.all[i])
-			}
-		}
-	}
-	if old != nil && samePlaces(old.picked, p.picked) {
-		p.pick = old.pick
-	} else {
-		p.pick = policy(among)
-	}
-	return p
 }

@@ -3,11 +3,9 @@ package redismm
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -102,9 +100,6 @@ func (s *Store) Close() error {
 	return err
 }
 
-// batchSize bounds what one script call reads and writes, and so how long it keeps Redis.
-const batchSize = 512
-
 // life is how long a topic that nobody touches is remembered. Every script that writes begins it anew.
 const life = 24 * time.Hour
 
@@ -117,58 +112,6 @@ func (s *Store) unavailable(err error) error {
 		s.lookAround()
 	}
 	return s.clients.unavailable(err)
-}
-
-// batch is up to batchSize claims of one topic.
-type batch struct {
-	topic  string
-	at     []int // of the claims, in what the caller gave
-	claims []*core.Claim
-	lease  lease // as its touch saw it
-}
-
-// batches groups claims by topic and apart, in the order given, and cuts the groups to size. Claims for
-// which apart answers differently are in batches of their own.
-func batches(claims []*core.Claim, apart func(*core.Claim) bool) []*batch {
-	type group struct {
-		topic string
-		apart bool
-	}
-	open := make(map[group]*batch)
-	var all []*batch
-	for i, c := range claims {
-		g := group{c.Topic, apart(c)}
-		b := open[g]
-		if b == nil || len(b.at) == batchSize {
-			b = &batch{topic: c.Topic}
-			open[g] = b
-			all = append(all, b)
-		}
-		b.at = append(b.at, i)
-		b.claims = append(b.claims, c)
-	}
-	return all
-}
-
-func together(*core.Claim) bool { return false }
-
-// topicKeys are the keys of a script that writes: set, version and the liveness keys of hosts.
-func (s *Store) topicKeys(topic string, hosts ...string) []string {
-	ks := make([]string, 0, 2+len(hosts))
-	ks = append(ks, s.keys.set(topic), s.keys.version(topic))
-	all := s.keys.liveness(topic, "")
-	for _, h := range hosts {
-		ks = append(ks, all+h)
-	}
-	return ks
-}
-
-func (b *batch) hosts() []string {
-	hosts := make([]string, len(b.claims))
-	for i, c := range b.claims {
-		hosts[i] = c.Host
-	}
-	return hosts
 }
 
 // BackendRegister takes places over: the hook backend_register. The stamp of a claim is drawn once; a claim
@@ -203,37 +146,6 @@ func (s *Store) ticket(ctx context.Context, claims []*core.Claim) error {
 		}
 	}
 	return failed
-}
-
-// pipelineSize bounds what is on its way at once.
-const pipelineSize = 64
-
-// inPipelines makes calls, many in one round trip.
-func (s *Store) inPipelines(ctx context.Context, calls []*call) { s.deliver(ctx, calls, func(int) {}) }
-
-// deliver makes calls in pipelines, to each server in its own, and calls before for each that is about to be sent.
-func (s *Store) deliver(ctx context.Context, calls []*call, before func(i int)) {
-	var going sync.WaitGroup
-	for _, part := range s.byNode(ctx, calls) {
-		going.Go(func() {
-			for some := range slices.Chunk(part, pipelineSize) {
-				together := make([]*call, len(some))
-				for j, i := range some {
-					before(i)
-					together[j] = calls[i]
-				}
-				run(ctx, s.write, together)
-			}
-		})
-	}
-	going.Wait()
-}
-
-// inTime makes one call for each batch, whose third argument is when it must not be executed any more.
-func (s *Store) inTime(ctx context.Context, bs []*batch, calls []*call) {
-	s.deliver(ctx, calls, func(i int) {
-		calls[i].args[2] = noteOf(bs[i].claims[0]).clock.notAfter(ctx, s.patience)
-	})
 }
 
 // AckAlive beats: the hook ack_alive.
@@ -286,90 +198,6 @@ func (s *Store) ack(ctx context.Context, ttl time.Duration, claims []*core.Claim
 		}
 		return core.Absent
 	})
-}
-
-// outcomes reads one outcome from each call.
-func (s *Store) outcomes(calls []*call, read func(reply any) core.Outcome) ([]core.Outcome, error) {
-	out := make([]core.Outcome, len(calls))
-	var failed error
-	for i, c := range calls {
-		if c.err != nil {
-			failed = s.unavailable(c.err)
-			continue
-		}
-		out[i] = read(c.reply)
-	}
-	return out, failed
-}
-
-// BackendUnregister leaves places: the hook backend_unregister.
-func (s *Store) BackendUnregister(ctx context.Context, ttl time.Duration, claims []*core.Claim) ([]core.Outcome, error) {
-	return apart(claims,
-		func(own []*core.Claim) ([]core.Outcome, error) { return s.leave(ctx, ttl, own) },
-		func(named []*core.Claim) ([]core.Outcome, error) { return s.remove(ctx, ttl, named) })
-}
-
-func (s *Store) leave(ctx context.Context, ttl time.Duration, claims []*core.Claim) ([]core.Outcome, error) {
-	out := make([]core.Outcome, len(claims))
-	bs := batches(claims, together)
-	calls := make([]*call, len(bs))
-	for i, b := range bs {
-		args := []any{ttl.Milliseconds(), s.life(), newNonce(), s.keys.channel(b.topic)}
-		for _, c := range b.claims {
-			args = append(args, c.Host, c.Instance)
-		}
-		calls[i] = &call{script: leaveScript, keys: s.topicKeys(b.topic, b.hosts()...), args: args}
-	}
-	s.inPipelines(ctx, calls)
-	var failed error
-	for i, b := range bs {
-		words, err := calls[i].texts(len(b.claims))
-		for j, at := range b.at {
-			switch {
-			case err != nil:
-				failed = s.unavailable(err)
-			case words[j] == "left":
-				out[at] = core.Left
-			case words[j] == "superseded":
-				out[at] = core.Superseded
-			default:
-				failed = s.refused(b.claims[j], words[j])
-			}
-		}
-	}
-	return out, failed
-}
-
-// refused is the error of one claim whose liveness key cannot be written.
-func (s *Store) refused(c *core.Claim, word string) error {
-	return fmt.Errorf("redis at %s: key %q: %s", s.addr, s.keys.liveness(c.Topic, c.Host), strings.TrimPrefix(word, "error "))
-}
-
-// remove removes whoever holds the places.
-func (s *Store) remove(ctx context.Context, ttl time.Duration, claims []*core.Claim) ([]core.Outcome, error) {
-	calls := make([]*call, len(claims))
-	for i, c := range claims {
-		calls[i] = &call{script: removeScript, keys: s.topicKeys(c.Topic, c.Host),
-			args: []any{ttl.Milliseconds(), s.life(), newNonce(), s.keys.channel(c.Topic), c.Host}}
-	}
-	s.inPipelines(ctx, calls)
-	return s.outcomes(calls, leftOrAbsent)
-}
-
-func leftOrAbsent(reply any) core.Outcome {
-	if reply == "left" {
-		return core.Left
-	}
-	return core.Absent
-}
-
-// Expire ends a registration as if its TTL had lapsed now.
-func (s *Store) Expire(ctx context.Context, topic, host string) (core.Outcome, error) {
-	reply, err := one(ctx, s.write, expireScript, s.topicKeys(topic, host), s.life(), newNonce(), s.keys.channel(topic), host)
-	if err != nil {
-		return core.Unknown, s.unavailable(err)
-	}
-	return leftOrAbsent(reply), nil
 }
 
 // Remaining returns how long a host stays registered without another beat; 0 if it is not.

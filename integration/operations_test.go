@@ -50,7 +50,7 @@ var symptoms = map[string]func(t *testing.T, r *integration.Redis) []string{
 	"After a failover": func(t *testing.T, r *integration.Redis) []string {
 		sidecar(t, r, "compute=node1")
 		host, at, _ := strings.Cut(integration.StartRedis(t).Addr, ":")
-		if err := r.Client().SlaveOf(t.Context(), host, at).Err(); err != nil {
+		if err := r.Client().ReplicaOf(t.Context(), host, at).Err(); err != nil {
 			t.Fatal(err)
 		}
 		return nil

@@ -66,11 +66,16 @@ func newServer(t testing.TB, options []string) *Redis {
 
 func redisServer(t testing.TB) string {
 	t.Helper()
-	binary, err := exec.LookPath("redis-server")
+	return program(t, "redis-server", "redis-server is not installed: `make setup` installs it, or sudo apt-get install redis-server")
+}
+
+// program is the path of a program that a test cannot do without.
+func program(t testing.TB, name, how string) string {
+	t.Helper()
+	binary, err := exec.LookPath(name)
 	if err == nil {
 		return binary
 	}
-	const how = "redis-server is not installed: `make setup` installs it, or sudo apt-get install redis-server"
 	if os.Getenv("CI") == "true" {
 		t.Fatal(how)
 	}

@@ -20,10 +20,7 @@ func (m *machine) Check(*rapid.T) {
 		m.Fatalf("told on %s without a change: %v", channel, texts)
 	}
 	m.mu.Unlock()
-	held := make(map[string]string)
-	for _, key := range m.redis.Keys() {
-		held[key] = m.held(key)
-	}
+	held := m.kept.dump()
 	want := make(map[string]string)
 	if len(m.named) > 0 {
 		want[m.store.keys.topics()] = fmt.Sprintf("%v for %d", slices.Sorted(maps.Keys(m.named)), m.left(m.until))
@@ -53,25 +50,6 @@ func (m *machine) left(until int64) int64 {
 		return 0
 	}
 	return (until - m.now() + 500) / 1000
-}
-
-// held tells a key as the model would.
-func (m *machine) held(key string) string {
-	ttl := (m.redis.TTL(key).Microseconds() + 500) / 1000
-	var what any
-	switch m.redis.Type(key) {
-	case "string":
-		what, _ = m.redis.Get(key)
-	case "set":
-		hosts, _ := m.redis.SMembers(key)
-		slices.Sort(hosts)
-		what = hosts
-	case "hash":
-		what = m.client.HGetAll(m.ctx(), key).Val()
-	default:
-		what = m.redis.Type(key)
-	}
-	return fmt.Sprintf("%v for %d", what, ttl)
 }
 
 // holds adds what Redis is to hold of a topic.

@@ -88,16 +88,16 @@ func (m *machine) Pass(*rapid.T) {
 }
 
 func (m *machine) pass(d time.Duration) {
-	time.Sleep(d)
+	m.kept.pass(d)
 	for _, p := range m.topics {
 		p.pass(m.now())
 	}
-	if m.until <= m.now() {
+	if m.until+m.kept.late() <= m.now() {
 		clear(m.named)
 	}
 }
 
-func (m *machine) now() int64 { return time.Now().UnixMicro() }
+func (m *machine) now() int64 { return m.kept.now() }
 
 // Mishap is what happens to Redis.
 func (m *machine) Mishap(*rapid.T) {
@@ -129,7 +129,7 @@ func (m *machine) Lose(*rapid.T) {
 		key = k.drains(topic)
 		clear(p.drains)
 	case "all":
-		m.redis.FlushAll()
+		m.client.FlushAll(m.ctx())
 		for _, p := range m.topics {
 			clear(p.places)
 			clear(p.listed)
@@ -138,7 +138,7 @@ func (m *machine) Lose(*rapid.T) {
 		}
 		clear(m.named)
 	}
-	m.redis.Del(key)
+	m.client.Del(m.ctx(), key)
 }
 
 // plant writes a key that is not ours. A touch does not look at it; it is noticed by the next whole upsert,
@@ -146,13 +146,13 @@ func (m *machine) Lose(*rapid.T) {
 func (m *machine) plant() {
 	topic, host := m.topic(), m.host()
 	key := m.store.keys.liveness(topic, host)
-	m.redis.Del(key)
+	m.client.Del(m.ctx(), key)
 	v := place{value: value{kind: foreignType}}
 	if rapid.Bool().Draw(m.T, "text") {
 		v.kind = foreignText
-		m.redis.Set(key, foreign)
+		m.client.Set(m.ctx(), key, foreign, 0)
 	} else {
-		m.redis.Lpush(key, "x")
+		m.client.LPush(m.ctx(), key, "x")
 	}
 	m.topics[topic].places[host] = v
 	for _, o := range m.claims {
@@ -176,6 +176,7 @@ func (m *machine) rollback() {
 	for topic, p := range m.copies {
 		m.topics[topic] = p.clone()
 		m.topics[topic].pass(m.now())
+		m.topics[topic].lapse(m.now()) // no TTL can be given to what has none left
 		m.restore(topic, m.topics[topic])
 	}
 }
@@ -219,8 +220,8 @@ func (m *machine) restore(topic string, p *plain) {
 		m.Fatal(err)
 	}
 	for key, until := range lapse {
-		if until != 0 && m.redis.Exists(key) {
-			m.redis.SetTTL(key, time.Duration(until-p.now)*time.Microsecond)
+		if until != 0 {
+			m.kept.expire(key, time.Duration(until-p.now)*time.Microsecond)
 		}
 	}
 }

@@ -21,6 +21,7 @@ type plain struct {
 	version
 	listedUntil, versionUntil, drainsUntil int64
 	told                                   []*message
+	late                                   int64 // how long after its TTL a key lapses
 }
 
 // place is a liveness key. Its kind may be foreign: a key that somebody else wrote, of another type or with
@@ -69,18 +70,23 @@ func (p *plain) clone() *plain {
 // pass lets time pass until now.
 func (p *plain) pass(now int64) {
 	p.now = max(p.now, now)
+	p.lapse(p.now - p.late)
+}
+
+// lapse takes away what has a TTL until a time.
+func (p *plain) lapse(at int64) {
 	for host, v := range p.places {
-		if v.until != 0 && v.until <= p.now {
+		if v.until != 0 && v.until <= at {
 			delete(p.places, host)
 		}
 	}
-	if p.listedUntil <= p.now {
+	if p.listedUntil <= at {
 		clear(p.listed)
 	}
-	if p.versionUntil <= p.now {
+	if p.versionUntil <= at {
 		p.version = version{}
 	}
-	if p.drainsUntil <= p.now {
+	if p.drainsUntil <= at {
 		clear(p.drains)
 	}
 }
@@ -234,6 +240,7 @@ func (p *plain) remove(ttl time.Duration, host string) bool {
 		return false
 	}
 	was := p.worth()
+	p.renew()
 	delete(p.listed, host)
 	p.places[host] = place{value: value{kind: tombstone, stamp: old.stamp, record: "name"}, until: p.after(ttl)}
 	p.step(was, [][]string{{"left", host, old.stamp}})
@@ -246,6 +253,7 @@ func (p *plain) expire(host string) bool {
 		return false
 	}
 	was := p.worth()
+	p.renew()
 	delete(p.listed, host)
 	delete(p.places, host)
 	p.step(was, [][]string{{"left", host, old.stamp}})

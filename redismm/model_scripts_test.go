@@ -33,17 +33,24 @@ const (
 func TestScriptsKeepToTheModel(t *testing.T) {
 	reached, sequences := map[string]int{}, 0
 	rapid.Check(t, func(r *rapid.T) {
-		inBubble(t, func() {
-			m := newMachine(t, r)
-			defer m.close()
-			m.begin()
-			r.Repeat(rapid.StateMachineActions(m))
-			for what, n := range m.reached {
-				reached[what] += n
-			}
-			sequences++
-		})
+		inBubble(t, func() { sequence(t, r, inMemory, reached) })
+		sequences++
 	})
+	wasReached(t, reached, sequences)
+}
+
+// sequence is one of calls, mishaps and time.
+func sequence(t *testing.T, r *rapid.T, in func(m *machine) keeping, reached map[string]int) {
+	m := newMachine(t, r, in)
+	defer m.close()
+	m.begin()
+	r.Repeat(rapid.StateMachineActions(m))
+	for what, n := range m.reached {
+		reached[what] += n
+	}
+}
+
+func wasReached(t *testing.T, reached map[string]int, sequences int) {
 	for _, what := range []string{"ok", "joined", "replaced", "updated", "superseded", "left", "error", "late", "touched", "step",
 		"new epoch", "up", "left by", "expired", "suspect", "drain", "drained", "contradiction", "rollback"} {
 		t.Logf("%-14s %d", what, reached[what])
@@ -72,8 +79,7 @@ func inBubble(t *testing.T, f func()) {
 // machine is a registry and its model side by side.
 type machine struct {
 	*rapid.T
-	redis   *miniredis.Miniredis
-	sub     *miniredis.Subscriber
+	kept    keeping
 	client  *redis.Client
 	store   *Store
 	topics  map[string]*plain
@@ -116,10 +122,10 @@ func aloneInMemory() (*miniredis.Miniredis, *redis.Client) {
 		Dialer:                   func(context.Context, string, string) (net.Conn, error) { return integration.Buffer(m.Dial()) }})
 }
 
-func newMachine(t *testing.T, r *rapid.T) *machine {
+func newMachine(t *testing.T, r *rapid.T, in func(m *machine) keeping) *machine {
 	m := &machine{T: r, topics: map[string]*plain{}, nonces: map[string]bool{}, named: map[string]bool{},
 		reached: map[string]int{}, heard: map[string][]string{}}
-	m.redis, m.client = aloneInMemory()
+	m.kept = in(m)
 	s, err := NewStore(m.client, Config{HeartbeatConfig: core.HeartbeatConfig{Freq: modelFreq, TTL: modelTTL}})
 	if err != nil {
 		t.Fatal(err)
@@ -127,28 +133,25 @@ func newMachine(t *testing.T, r *rapid.T) *machine {
 	s.sweeps.stop() // the test sweeps
 	m.store = s
 	m.store.names.every = 0
-	sub := m.redis.NewSubscriber()
-	m.sub = sub
 	for _, topic := range []string{"t", "u"} {
 		m.topics[topic] = newPlain(nil)
-		m.topics[topic].pass(time.Now().UnixMicro())
-		sub.Subscribe(s.keys.channel(topic))
+		m.topics[topic].late = m.kept.late()
+		m.topics[topic].pass(m.now())
+		m.kept.hear(s.keys.channel(topic))
 	}
-	go func() {
-		for got := range sub.Messages() {
-			m.mu.Lock()
-			m.heard[got.Channel] = append(m.heard[got.Channel], got.Message)
-			m.mu.Unlock()
-		}
-	}()
 	return m
+}
+
+// hears notes what was told.
+func (m *machine) hears(channel, text string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.heard[channel] = append(m.heard[channel], text)
 }
 
 func (m *machine) close() {
 	m.store.Close()
-	m.client.Close()
-	m.redis.Close()
-	m.sub.Close()
+	m.kept.close()
 }
 
 func (m *machine) ctx() context.Context { return context.Background() }
@@ -199,7 +202,7 @@ func (m *machine) model(topic string, f func(p *plain)) {
 
 // either does it in one of two ways: what was told says in which.
 func (m *machine) either(topic string, f func(p *plain, second bool)) {
-	synctest.Wait()
+	m.kept.settle()
 	m.mu.Lock()
 	texts := m.heard[m.store.keys.channel(topic)]
 	delete(m.heard, m.store.keys.channel(topic))

@@ -1,8 +1,9 @@
 package integration_test
 
 import (
-	"os"
 	"testing"
+
+	"go.uber.org/goleak"
 
 	"github.com/redismm/matchmaker/integration"
 )
@@ -10,4 +11,9 @@ import (
 // root is the module's folder, seen from the tests.
 const root = ".."
 
-func TestMain(m *testing.M) { os.Exit(integration.Main(m)) }
+// tests are those of the package, and removing the binary that they built.
+type tests struct{ *testing.M }
+
+func (t tests) Run() int { return integration.Main(t.M) }
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(tests{m}) }

@@ -18,7 +18,7 @@ REDIS_PACKAGES = $(shell go list -f '{{.ImportPath}} {{.Name}} {{.TestImports}} 
 
 .DEFAULT_GOAL = help
 .NOTPARALLEL:
-.PHONY: help setup build test lint integration topologies fuzz fuzz-long bench api-bench budgets simulate mutants faults faults-quick soak mixed ci
+.PHONY: help setup build test lint integration topologies fuzz fuzz-long bench api-bench budgets simulate memory mutants faults faults-quick soak mixed ci
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -73,6 +73,9 @@ restart: ## measure at full size, at 2,000 requests a second: rolling restarts, 
 
 simulate: ## let 200 hosts come, go and fail for HOURS (3) drawn from SEED (1), and check every promise
 	HOURS=$(HOURS) SEED=$(SEED) go test -v -count=1 -timeout 0 ./integration/simulate
+
+memory: ## show a watcher a million changes: it takes no more memory than after a tenth of them (1 min)
+	go test -v -count=1 -run '^TestAWatcherTakesNoMoreMemory' ./redismm -changes 1000000
 
 mutants: ## break the code in each way that a test must notice, or those that match ONLY, and see that it does (10 min)
 	@go run ./integration/mutants -only '$(ONLY)'

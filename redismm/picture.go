@@ -258,8 +258,22 @@ func (p *picture) holding() bool {
 	return slices.ContainsFunc(p.order, func(m *seen) bool { return m.held })
 }
 
+// forget leaves out the drains that have ended by a time: of hosts that are long gone, nobody would ever.
+func (p *picture) forget(now int64) {
+	ended := func(_, drain string) bool { return drainLeft(drain, now) == 0 }
+	for host, drain := range p.drains {
+		if ended(host, drain) {
+			p.drains = maps.Clone(p.drains)
+			maps.DeleteFunc(p.drains, ended)
+			return
+		}
+	}
+}
+
 // view draws the picture, since after its last snapshot.
 func (p *picture) view(asOf time.Time, since time.Duration) *core.View {
+	now := p.time + since.Microseconds()
+	p.forget(now)
 	v := &core.View{Topic: p.topic, Version: p.version.core(), AsOf: asOf}
 	if len(p.members) == 0 {
 		return v
@@ -267,7 +281,7 @@ func (p *picture) view(asOf time.Time, since time.Duration) *core.View {
 	v.Members = make([]*core.Member, len(p.order))
 	for i, s := range p.order {
 		state := s.member.State
-		if len(p.drains) > 0 && state == core.Up && drainLeft(p.drains[s.member.Host], p.time+since.Microseconds()) > 0 {
+		if len(p.drains) > 0 && state == core.Up && drainLeft(p.drains[s.member.Host], now) > 0 {
 			state = core.Draining
 		}
 		if s.shown == nil || s.shown.Held != s.held || s.shown.State != state {

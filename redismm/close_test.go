@@ -2,6 +2,7 @@ package redismm
 
 import (
 	"context"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -46,6 +47,43 @@ func TestCloseEndsEverythingAndTwiceIsFine(t *testing.T) {
 		}
 		if outcomes, err := s.AckAlive(ctx, r.config.TTL, claimsOf("node1")); err == nil || outcomes[0] != core.Unknown {
 			r.Errorf("a closed store answers %s, %v", outcomes[0], err)
+		}
+	})
+}
+
+func TestWhatIsLeftInRedisLapsesByItself(t *testing.T) {
+	onBoth(t, func(r *registry) {
+		p := r.process(r.wire, "leaves", "removed", "drained", "dies")
+		from := r.store()
+		w := r.watch(from)
+		w.shows("dies drained leaves removed")
+		if err := p.Unregister(r.Context(), compute, "leaves"); err != nil {
+			r.Fatal(err)
+		}
+		r.leaves(from, core.Left, claimOf("removed"))
+		if err := from.DrainFor(r.Context(), compute, "drained", time.Hour, "the disk is full"); err != nil {
+			r.Fatal(err)
+		}
+		w.shows("dies drained!")
+		r.until("somebody sweeps", func() bool { return r.raw.Exists(r.Context(), keysOf.sweeper(compute)).Val() == 1 })
+		p.Close()
+		from.Close()
+		keys := r.raw.Keys(r.Context(), "*").Val()
+		if len(keys) < 4 { // the set, the version, the drains and the names of topics
+			r.Errorf("Redis holds %q, want more for this test to say anything", keys)
+		}
+		for _, key := range keys {
+			left := r.raw.PTTL(r.Context(), key).Val() // -2 where it has lapsed meanwhile
+			if !strings.HasPrefix(key, defaultPrefix+":") || left == -1 || left > life {
+				r.Errorf("key %q is left, for %s", key, left)
+			}
+		}
+		if r.mini == nil {
+			return
+		}
+		r.pass(life + time.Second)
+		if keys := r.raw.Keys(r.Context(), "*").Val(); len(keys) > 0 {
+			r.Errorf("a day later Redis holds %q", keys)
 		}
 	})
 }

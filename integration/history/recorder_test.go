@@ -11,8 +11,12 @@ import (
 	"testing/synctest"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"github.com/redismm/matchmaker/core"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // inBubble gives f a recorder whose clock is the bubble's, and returns what it noted.
 func inBubble(t *testing.T, f func(r *Recorder)) (events []Event) {

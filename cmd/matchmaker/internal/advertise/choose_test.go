@@ -6,8 +6,12 @@ import (
 	"strings"
 	"testing"
 
+	"go.uber.org/goleak"
+
 	"github.com/redismm/matchmaker/core"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func nic(name string, addrs ...string) Interface {
 	i := Interface{Name: name}

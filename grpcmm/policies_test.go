@@ -23,10 +23,10 @@ func TestPickFirstStaysWithOneHostAndGoesOnWithAnother(t *testing.T) {
 		t.Errorf("calls by host: %v, want all to node1", by)
 	}
 	leave(t, mm, "compute", "node1")
-	hosts[0].server.Stop()
 	for who := "node1"; who == "node1"; {
 		who = c.answers()
 	}
+	hosts[0].server.Stop()
 	if by := c.spread(100, keyed); len(by) != 1 || by["node1"] != 0 {
 		t.Errorf("calls by host after node1 has left: %v", by)
 	}

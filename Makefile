@@ -95,12 +95,12 @@ soak: ## bring random faults about for MINUTES (30), over 1,000 hosts in 20 proc
 ci: ## run every stage, each with its time and its budget; mixed from the first tag on
 	@mkdir -p bin && rm -f bin/stages
 	@$(STAGE) build 60 $(MAKE) --no-print-directory build
-	@$(STAGE) lint 90 $(MAKE) --no-print-directory lint
+	@$(STAGE) lint 110 $(MAKE) --no-print-directory lint
 	@$(STAGE) fuzz 30 $(MAKE) --no-print-directory fuzz FUZZ=Ring FUZZTIME=3s
-	@$(STAGE) bench 40 $(MAKE) --no-print-directory bench BENCHTIME=1x
-	@$(STAGE) test 190 $(MAKE) --no-print-directory test
+	@$(STAGE) bench 50 $(MAKE) --no-print-directory bench BENCHTIME=1x
+	@$(STAGE) test 230 $(MAKE) --no-print-directory test
 	@$(STAGE) simulate 120 $(MAKE) --no-print-directory simulate HOURS=3 SEED=1
 	@$(STAGE) integration 450 $(MAKE) --no-print-directory integration
-	@$(STAGE) faults 180 $(MAKE) --no-print-directory faults-quick SEED=1
-	@[ -z "$(PREVIOUS)" ] || $(STAGE) mixed 30 $(MAKE) --no-print-directory mixed
+	@$(STAGE) faults 120 $(MAKE) --no-print-directory faults-quick SEED=1
+	@[ -z "$(PREVIOUS)" ] || $(STAGE) mixed 60 $(MAKE) --no-print-directory mixed
 	@echo "==> all stages passed:" && cat bin/stages

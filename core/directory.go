@@ -150,8 +150,10 @@ type View struct {
 	// Stale is nil, or why the registry cannot be asked now. Members are then the last known.
 	Stale error
 
-	// lost holds the hosts that are held because the registry lost them with all it knew: see after.
-	lost map[string]bool
+	// lost holds the hosts that are held because the registry lost them with all it knew, and lostUntil how
+	// long that speaks for them: see after.
+	lost      map[string]bool
+	lostUntil time.Time
 }
 
 // Err returns nil if the view shows somebody, else the reason that a lookup in it returns.
@@ -173,8 +175,8 @@ func (v *View) Err() error {
 func Pickable(members []*Member) []*Member { return pickable(members, nil) }
 
 // Pickable returns the members among which a lookup in the view picks: [Pickable], but in a view of [Live] those
-// that are held because the registry lost all it knew are as good as those that are back already. Else the first
-// to be back would get the work of all.
+// that are held because the registry lost all it knew are as good as those that are back already, for an interval
+// and a second. Else the first to be back would get the work of all.
 func (v *View) Pickable() []*Member { return pickable(v.Members, v.lost) }
 
 func pickable(members []*Member, lost map[string]bool) []*Member {
@@ -200,24 +202,28 @@ func pickable(members []*Member, lost map[string]bool) []*Member {
 }
 
 // after is v as it is seen after an older view of the topic, or nil. Who was there and is held in a new epoch was
-// lost by the registry with all it knew, which says nothing against it; who was held before is as suspect as ever.
-func (v *View) after(old *View) *View {
+// lost by the registry with all it knew, which says nothing against it for grace, in which whoever lives is back;
+// who was held before is as suspect as ever.
+func (v *View) after(old *View, grace time.Duration) *View {
 	if old == nil || old.Version.Epoch == v.Version.Epoch && len(old.lost) == 0 {
 		return v
 	}
+	now := time.Now()
 	was := make(map[string]*Member, len(old.Members))
 	for _, m := range old.Members {
 		was[m.Host] = m
 	}
-	lost := make(map[string]bool)
+	seen := *v
+	seen.lost, seen.lostUntil = make(map[string]bool), old.lostUntil
 	for _, m := range v.Members {
-		before := was[m.Host]
-		if m.Held && before != nil && (old.lost[m.Host] || !before.Held && old.Version.Epoch != v.Version.Epoch) {
-			lost[m.Host] = true
+		switch before := was[m.Host]; {
+		case !m.Held || before == nil:
+		case old.lost[m.Host] && now.Before(old.lostUntil):
+			seen.lost[m.Host] = true
+		case !before.Held && old.Version.Epoch != v.Version.Epoch:
+			seen.lost[m.Host], seen.lostUntil = true, now.Add(grace)
 		}
 	}
-	seen := *v
-	seen.lost = lost
 	return &seen
 }
 

@@ -93,6 +93,7 @@ func NewHeartbeat(b Backend, c HeartbeatConfig) (*HeartbeatMatchMaker, error) {
 	}
 	ctx, end := context.WithCancelCause(context.Background())
 	live := NewLive(ctx, b, c.Policy)
+	live.grace = graceAt(c.Freq)
 	h := &HeartbeatMatchMaker{
 		MatchMaker: New(live),
 		live:       live,

@@ -26,6 +26,7 @@ type Live struct {
 	ctx    context.Context
 	from   Watcher
 	policy Policy
+	grace  time.Duration                        // in which hosts are back after a loss
 	known  atomic.Pointer[map[string]*followed] // most of all, or all; never changed
 	going  sync.WaitGroup
 
@@ -40,6 +41,7 @@ type followed struct {
 	feed    Feed
 	now     atomic.Pointer[prepared] // nil before the first lookup
 	laying  sync.Mutex               // while a view is laid out
+	forgets *time.Timer              // at the end of the newest view's lostUntil; guarded by laying
 	asked   atomic.Bool              // since letGo last looked
 	end     context.CancelFunc
 	readers int
@@ -58,10 +60,13 @@ func NewLive(ctx context.Context, from Watcher, p Policy) *Live {
 	if p == nil {
 		p = Random
 	}
-	l := &Live{ctx: ctx, from: from, policy: p, all: make(map[string]*followed)}
+	l := &Live{ctx: ctx, from: from, policy: p, grace: graceAt(DefaultFreq), all: make(map[string]*followed)}
 	l.known.Store(new(map[string]*followed))
 	return l
 }
+
+// graceAt is how long hosts that beat at an interval may take to be back after a loss.
+func graceAt(freq time.Duration) time.Duration { return freq + time.Second }
 
 // Wait returns when every watch has ended after the end of ctx.
 func (l *Live) Wait() {
@@ -254,17 +259,17 @@ func (l *Live) begin(t *followed, topic string) {
 	ctx, end := context.WithCancel(l.ctx)
 	t.end = end
 	if l.ctx.Err() != nil {
-		t.show(&View{Topic: topic, AsOf: time.Now(), Stale: context.Cause(l.ctx)}, l.policy)
+		l.show(t, &View{Topic: topic, AsOf: time.Now(), Stale: context.Cause(l.ctx)})
 		return
 	}
 	l.going.Go(func() {
 		last := View{Topic: topic, AsOf: time.Now()}
 		for v := range l.from.Watch(ctx, topic) {
 			last = *v
-			t.show(v, l.policy)
+			l.show(t, v)
 		}
 		last.Stale = cmp.Or(context.Cause(l.ctx), errWatchEnded)
-		t.show(&last, l.policy)
+		l.show(t, &last)
 	})
 	if !l.tidies {
 		l.tidies = true
@@ -323,15 +328,33 @@ func (t *followed) patience() time.Duration {
 
 // show makes v the newest view. It is laid out for lookups before anybody sees it, unless nobody has looked
 // the topic up yet.
-func (t *followed) show(v *View, policy Policy) {
+func (l *Live) show(t *followed, v *View) {
 	t.laying.Lock()
 	defer t.laying.Unlock()
+	l.put(t, v)
+}
+
+// put is show. The caller holds laying.
+func (l *Live) put(t *followed, v *View) {
 	last, _ := t.feed.Last()
-	v = v.after(last)
+	v = v.after(last, l.grace)
 	if t.now.Load() != nil {
-		t.lay(v, policy)
+		t.lay(v, l.policy)
 	}
 	t.feed.Set(v)
+	if len(v.lost) > 0 && t.forgets == nil {
+		t.forgets = time.AfterFunc(time.Until(v.lostUntil), func() { l.forget(t) })
+	}
+}
+
+// forget shows the newest view again when what it lost does not speak for anybody any more.
+func (l *Live) forget(t *followed) {
+	t.laying.Lock()
+	defer t.laying.Unlock()
+	t.forgets = nil
+	if v, _ := t.feed.Last(); l.ctx.Err() == nil && len(v.lost) > 0 {
+		l.put(t, v)
+	}
 }
 
 // ready returns the newest view laid out, if there is one.

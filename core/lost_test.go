@@ -75,9 +75,13 @@ func TestFirstToBeBackAfterALossDoesNotGetTheWorkOfAll(t *testing.T) {
 		want("one is back", "node1 node2 node3")
 		beat("node1")
 		want("two are back", "node1 node2 node3")
-		for range 4 { // node3 is not
-			time.Sleep(freq)
+		time.Sleep(freq + time.Second - time.Millisecond)
+		want("for an interval and a second", "node1 node2 node3")
+		time.Sleep(2 * time.Millisecond)
+		want("and then who is back goes before who is not", "node1 node2")
+		for range 4 {
 			beat("node1", "node2")
+			time.Sleep(freq)
 		}
 		want("the hold of the third is over", "node1 node2")
 	})

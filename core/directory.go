@@ -201,11 +201,15 @@ func pickable(members []*Member, lost map[string]bool) []*Member {
 	return nil
 }
 
-// after is v as it is seen after an older view of the topic, or nil. Who was there and is held in a new epoch was
-// lost by the registry with all it knew, which says nothing against it for grace, in which whoever lives is back;
-// who was held before is as suspect as ever.
+// after is v as it is seen after an older view of the topic, or nil. Who was there and is held in a new epoch, or
+// once the registry answers again, was lost by the registry with all it knew or lapsed because nobody could beat, which
+// says nothing against it for grace, in which whoever lives is back; who was held before is as suspect as ever.
 func (v *View) after(old *View, grace time.Duration) *View {
-	if old == nil || old.Version.Epoch == v.Version.Epoch && len(old.lost) == 0 {
+	if old == nil {
+		return v
+	}
+	anew := old.Version.Epoch != v.Version.Epoch || old.Stale != nil
+	if !anew && len(old.lost) == 0 {
 		return v
 	}
 	now := time.Now()
@@ -220,7 +224,7 @@ func (v *View) after(old *View, grace time.Duration) *View {
 		case !m.Held || before == nil:
 		case old.lost[m.Host] && now.Before(old.lostUntil):
 			seen.lost[m.Host] = true
-		case !before.Held && old.Version.Epoch != v.Version.Epoch:
+		case !before.Held && anew:
 			seen.lost[m.Host], seen.lostUntil = true, now.Add(grace)
 		}
 	}

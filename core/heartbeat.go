@@ -207,7 +207,8 @@ func (h *HeartbeatMatchMaker) Unregister(ctx context.Context, topic, host string
 }
 
 // Drain announces that a registration of this process wants no more work. It stays registered.
-// [ErrNotRegistered] if it is not; any other error means that the next heartbeat announces it.
+// [ErrNotRegistered] if it is not; [ErrUnsupported] if the backend cannot announce it, and then nothing has changed;
+// any other error means that the next heartbeat announces it.
 func (h *HeartbeatMatchMaker) Drain(ctx context.Context, topic, host string) error {
 	return h.announce(ctx, "drain", topic, host, func(e *entry) { e.draining = true })
 }
@@ -235,10 +236,23 @@ func (h *HeartbeatMatchMaker) announce(ctx context.Context, verb, topic, host st
 	}
 	err := h.send(ctx, h.backend.AckAlive, h.current([]*entry{own}, valid, lost, standingBy))
 	h.give()
-	if err != nil {
+	switch {
+	case errors.Is(err, ErrUnsupported):
+		h.takeBack(own)
+		return fmt.Errorf("%s %s: %w", verb, DirectKey(topic, host), err)
+	case err != nil:
 		return fmt.Errorf("%s %s: %w; the next heartbeat announces it", verb, DirectKey(topic, host), err)
 	}
 	return nil
+}
+
+// takeBack undoes what a backend cannot announce, which then never announced anything.
+func (h *HeartbeatMatchMaker) takeBack(es ...*entry) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, e := range es {
+		e.draining, e.failing = false, false
+	}
 }
 
 // AckAlive renews a registration for one TTL: the original's ack_alive, called publicly. One of this process

@@ -1,6 +1,10 @@
 package core_test
 
 import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
 	"slices"
 	"strings"
 	"testing"
@@ -84,5 +88,50 @@ func TestFirstToBeBackAfterALossDoesNotGetTheWorkOfAll(t *testing.T) {
 			time.Sleep(freq)
 		}
 		want("the hold of the third is over", "node1 node2")
+	})
+}
+
+// told is a watcher that tells some views.
+type told []*core.View
+
+func (s told) Members(context.Context, string) (*core.View, error) { return s[0], nil }
+func (s told) Watch(ctx context.Context, _ string) iter.Seq[*core.View] {
+	return func(yield func(*core.View) bool) {
+		for _, v := range s {
+			if !yield(v) {
+				return
+			}
+			time.Sleep(freq / 2)
+		}
+		<-ctx.Done()
+	}
+}
+
+func TestAnOutageThatIsOverDoesNotGiveTheFirstToBeBackTheWorkOfAll(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		of := func(seq uint64, stale error, held ...bool) *core.View {
+			v := &core.View{Topic: "compute", Version: core.Version{Epoch: "e", Seq: seq, Change: "c"}, Stale: stale}
+			for i, h := range held {
+				r := core.Registration{Topic: "compute", Host: fmt.Sprint("node", i+1)}
+				v.Members = append(v.Members, &core.Member{Registration: r, Held: h})
+			}
+			return v
+		}
+		views := told{of(1, nil, false, false, false), of(1, errors.New("down"), false, false, false), of(2, nil, false, true, true)}
+		ctx, cancel := context.WithCancel(t.Context())
+		live := core.NewLive(ctx, views, nil)
+		if _, err := live.Members(ctx, "compute"); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * freq)
+		if got := picked(t, live); got != "node1 node2 node3" {
+			t.Errorf("picked among %q after the registry was away", got)
+		}
+		time.Sleep(core.DefaultFreq + time.Second)
+		if got := picked(t, live); got != "node1" {
+			t.Errorf("picked among %q when all had time to be back", got)
+		}
+		cancel()
+		live.Wait()
 	})
 }

@@ -62,9 +62,12 @@ func (h *HeartbeatMatchMaker) announceDrain(ctx context.Context, rs []Registrati
 	}
 	ctx, cancel := context.WithTimeout(ctx, announceTimeout)
 	defer cancel()
-	_ = h.insist(ctx, func(ctx context.Context) error { // what fails now is told by the next heartbeat
+	err := h.insist(ctx, func(ctx context.Context) error { // what fails now is told by the next heartbeat
 		return h.beat(ctx, h.current(es, valid, lost, standingBy))
 	})
+	if errors.Is(err, ErrUnsupported) {
+		h.takeBack(es...)
+	}
 }
 
 // insist makes a call to the backend again and again until it succeeds or ctx ends.
@@ -76,7 +79,7 @@ func (h *HeartbeatMatchMaker) insist(ctx context.Context, call func(context.Cont
 		}
 		err = call(ctx)
 		h.give()
-		if err == nil || !pause(ctx, wait) {
+		if err == nil || errors.Is(err, ErrUnsupported) || !pause(ctx, wait) {
 			return err
 		}
 	}

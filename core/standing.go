@@ -268,6 +268,7 @@ func (h *HeartbeatMatchMaker) add(rs []Registration) []*entry {
 		e := &entry{claim: &Claim{Registration: rs[i].clone()}}
 		if old := h.table[e.place()]; old != nil {
 			e.taken, e.newest = old.taken, old.newest
+			e.failing = old.failing && old.standing != leaving // until it passes
 		}
 		h.table[e.place()] = e
 		added[i] = e

@@ -33,8 +33,7 @@ func Service(s *grpc.Server, lis net.Listener) core.Service {
 				return nil
 			case <-ctx.Done():
 			}
-			s.Stop()
-			<-ended
+			s.Stop() // a handler that does not heed its context is left behind
 			return fmt.Errorf("calls in flight were cut off: %w", context.Cause(ctx))
 		},
 	}

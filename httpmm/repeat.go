@@ -26,9 +26,6 @@ func broken(err error) bool {
 	return false
 }
 
-// lost says whether an error means that the host could not be connected to, or went away.
-func lost(err error) bool { return unsent(err) || broken(err) }
-
 // late says whether an error means that the request's time was over.
 func late(err error) bool { return errors.Is(err, context.DeadlineExceeded) }
 

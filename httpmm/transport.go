@@ -83,7 +83,7 @@ func (t *Transport) send(req *http.Request, m *core.Member) (*http.Response, err
 	out.Host = cmp.Or(t.Host, req.Host, req.URL.Host)
 	resp, err := t.base.RoundTrip(out)
 	if err != nil {
-		if lost(err) || conn.failed(err) {
+		if unsent(err) || conn.failed(err) {
 			t.avoid(req.URL.Host, m.Addr)
 		}
 		return nil, err

@@ -302,8 +302,11 @@ func (p *plain) suspect(hosts []string) int {
 			changes = append(changes, []string{"suspect", h})
 		}
 	}
-	if len(changes) > 0 || was.lost {
+	switch {
+	case len(hosts) == 0 && was.lost: // a sweep has waited
 		p.stepAnyway(was.lost, changes)
+	case len(changes) > 0 || was.lost:
+		p.step(was, changes)
 	}
 	return len(changes)
 }

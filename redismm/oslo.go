@@ -35,7 +35,8 @@ type Oslo struct {
 	config Config
 	// clock is the server's time. Without tombstones, that no call is executed after its caller gave up is all that
 	// keeps a beat from bringing back who left.
-	clock atomic.Pointer[servertime]
+	clock     atomic.Pointer[servertime]
+	confirmed atomic.Pointer[time.Time] // when the server was last asked for by its sentinels
 }
 
 var _ interface {
@@ -56,7 +57,7 @@ func OpenOslo(dsn string, c Config) (*Oslo, error) {
 		client.Close()
 		return nil, err
 	}
-	o.owned, o.addr = client, to.addr()
+	o.owned, o.addr, o.sentinels = client, to.addr(), to.sentinels
 	return o, nil
 }
 
@@ -134,6 +135,7 @@ func (o *Oslo) beat(ctx context.Context, ttl time.Duration, claims []*core.Claim
 		}
 		kept, at = append(kept, c), append(at, i)
 	}
+	o.followSentinels(ctx)
 	outcomes, err := o.writes(ctx, osloBeatScript, ttl, kept)
 	if err != nil {
 		failed = err
@@ -146,6 +148,14 @@ func (o *Oslo) beat(ctx context.Context, ttl time.Duration, claims []*core.Claim
 		out[at[j]] = outcome
 	}
 	return out, failed
+}
+
+// followSentinels leaves an old primary that answers on, once an interval, as [Store] does beside its sweeps.
+func (o *Oslo) followSentinels(ctx context.Context) {
+	if last := o.confirmed.Load(); last == nil || time.Since(*last) >= o.config.Freq {
+		o.confirmed.Store(new(time.Now()))
+		o.confirm(ctx, o.config.Freq/4)
+	}
 }
 
 // Keepable returns nil for a registration that is a name alone.

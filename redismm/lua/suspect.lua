@@ -15,5 +15,5 @@ if #KEYS > 2 then
   end
 end
 renew(ARGV[1])
-if #changes > 0 or lost(t) then step(t, changes, ARGV[1], ARGV[2], ARGV[3], true) end
+if #changes > 0 or lost(t) then step(t, changes, ARGV[1], ARGV[2], ARGV[3], #KEYS == 2) end
 return #changes

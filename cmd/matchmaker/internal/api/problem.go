@@ -145,7 +145,7 @@ func checkHost(r *http.Request) error {
 	} else {
 		host = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
 	}
-	if strings.EqualFold(host, "localhost") || host == "127.0.0.1" || host == "::1" {
+	if ip := net.ParseIP(host); strings.EqualFold(host, "localhost") || ip != nil && ip.IsLoopback() {
 		return nil
 	}
 	return forbidden("host", r.Host, "want localhost, 127.0.0.1 or [::1], or the socket")

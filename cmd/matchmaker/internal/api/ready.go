@@ -173,9 +173,12 @@ func (a *API) readyz(w http.ResponseWriter, _ *http.Request) error {
 func (a *API) doubted() Ready {
 	now := Ready{Status: "ready"}
 	for _, v := range a.MatchMaker.Live().Views() {
-		if v.Stale != nil && (now.Since == nil || v.AsOf.Before(*now.Since)) {
-			since := v.AsOf.UTC()
-			now = Ready{Status: "degraded", Since: &since, err: fmt.Errorf("topic %q: %w", v.Topic, v.Stale)}
+		if v.Stale == nil || now.Since != nil && !v.AsOf.Before(*now.Since) {
+			continue
+		}
+		now.Status, now.err = "degraded", fmt.Errorf("topic %q: %w", v.Topic, v.Stale)
+		if !v.AsOf.IsZero() { // else nothing was ever heard of it
+			now.Since = new(v.AsOf.UTC())
 		}
 	}
 	return now

@@ -7,6 +7,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"time"
 )
 
 // handler answers a request, or returns why it cannot.
@@ -134,6 +135,7 @@ func (a *API) gated(do handler) handler {
 			return errLeaving
 		}
 		defer a.verbs.leave()
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(a.Timeout)) // leaving waits for a slow body too
 		return do(w, r)
 	}
 }

@@ -94,7 +94,9 @@ func (s *seen) views(gauge func(d *prometheus.Desc, v float64, labels ...string)
 	for _, v := range all {
 		if v.Stale != nil {
 			stale++
-			oldest = max(oldest, time.Since(v.AsOf))
+			if !v.AsOf.IsZero() { // else there never was a list
+				oldest = max(oldest, time.Since(v.AsOf))
+			}
 		}
 	}
 	gauge(views, float64(stale), "stale")

@@ -100,6 +100,6 @@ ci: ## run every stage, each with its time and its budget; mixed from the first 
 	@$(STAGE) bench 50 $(MAKE) --no-print-directory bench BENCHTIME=1x
 	@$(STAGE) test 230 $(MAKE) --no-print-directory test
 	@$(STAGE) simulate 120 $(MAKE) --no-print-directory simulate HOURS=3 SEED=1
-	@$(STAGE) integration 480 $(MAKE) --no-print-directory integration
+	@$(STAGE) integration 590 $(MAKE) --no-print-directory integration
 	@[ -z "$(PREVIOUS)" ] || $(STAGE) mixed 60 $(MAKE) --no-print-directory mixed
 	@echo "==> all stages passed:" && cat bin/stages

@@ -581,6 +581,8 @@ func TestFailAndPassAreAnnouncedAndLeaveADrainAsItIs(t *testing.T) {
 		m.Lose()
 		time.Sleep(freq)
 		is(core.Failing, "after a loss")
+		p.register("compute", "node1")
+		is(core.Failing, "registered anew, and its check fails as before")
 		p.wantErr(p.Pass(t.Context(), "compute", "node1"), nil)
 		is(core.Up, "after Pass")
 		p.wantErr(p.Drain(t.Context(), "compute", "node1"), nil)

@@ -33,6 +33,12 @@ func TestWhoLeavesAfterALossTellsNobodyThatNobodyIsThere(t *testing.T) {
 				r.Fatal(err)
 			}
 		},
+		"is suspected": func(r *registry, s *Store, c *core.Claim) { // by a sweep that saw it in time
+			calls := []*call{s.suspectCall(compute, []string{c.Host})}
+			if run(r.Context(), s.write, calls); calls[0].err != nil {
+				r.Fatal(calls[0].err)
+			}
+		},
 		"stands by": func(r *registry, s *Store, c *core.Claim) { r.beats(s, core.Superseded, c) },
 	}
 	for loss, of := range losses {

@@ -43,7 +43,8 @@ func (a *app) reachable(ctx context.Context, addr string) (string, error) {
 	return net.JoinHostPort(own.Addr.String(), port), nil
 }
 
-// machine is what is known of this machine and of the way from it to Redis; of several servers the first counts.
+// machine is what is known of this machine and of the way from it to Redis; of several servers the first counts,
+// unless that one is here and another is not.
 func machine(ctx context.Context, dsn string, env map[string]string) (*advertise.Machine, error) {
 	interfaces, err := advertise.Here()
 	if err != nil {
@@ -62,5 +63,10 @@ func machine(ctx context.Context, dsn string, env map[string]string) (*advertise
 	defer cancel()
 	m.Registry = advertise.Towards(ctx, net.JoinHostPort(cmp.Or(u.Hostname(), "localhost"), cmp.Or(u.Port(), "6379")))
 	m.Beside = m.Registry.IsLoopback()
+	for _, other := range u.Query()["addr"] {
+		if m.Beside && !advertise.Towards(ctx, other).IsLoopback() { // a sentinel of each machine, say
+			m.Registry, m.Beside, m.Several = netip.Addr{}, false, true
+		}
+	}
 	return m, nil
 }

@@ -86,7 +86,8 @@ func TestAnAddrWithoutAHostGetsThisMachinesAddress(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, url := range []string{"redis://192.0.2.1", "redis://no-such-host.invalid", "redis://u:p@192.0.2.1:26379/0?addr=192.0.2.2:26379&master_name=a"} {
+	for _, url := range []string{"redis://192.0.2.1", "redis://no-such-host.invalid", "redis://u:p@192.0.2.1:26379/0?addr=192.0.2.2:26379&master_name=a",
+		"redis://127.0.0.1:26379/0?addr=192.0.2.2:26379&master_name=a", "redis+cluster://localhost:7000?addr=127.0.0.1:7001&addr=192.0.2.2:7000"} {
 		got, err := reach(url, ":80")
 		if err != nil { // as where there are several networks, or none
 			if !strings.Contains(err.Error(), "addresses fit") && !strings.Contains(err.Error(), "has none") {

@@ -53,13 +53,11 @@ func (c *attended) attend(ctx context.Context, signals <-chan os.Signal) {
 			case !stops:
 				c.child.Signal(s)
 			case by == nil && ended == nil: // the host leaves already
-				if s == syscall.SIGINT {
-					return
-				}
+				by = s
 			case by == nil:
 				retire(s)
 			case s == syscall.SIGINT:
-				c.log.Warn().Msg("a second SIGINT; killing the command")
+				c.log.Warn().Msg("a second SIGINT; ending at once")
 				hurry()
 				if ended == nil {
 					return

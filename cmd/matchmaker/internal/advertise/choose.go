@@ -81,6 +81,9 @@ func (m *Machine) auto() (Choice, error) {
 		return Choice{a, "Redis is reached from it, by " + name}, nil
 	}
 	why := "Redis cannot be reached now, and no other address of this machine leads anywhere"
+	if m.Several {
+		why = "one of several servers being on this machine tells nothing, and no other address of it leads anywhere"
+	}
 	return m.only(func(i Interface, _ netip.Addr) bool { return !inside.MatchString(i.Name) }, why)
 }
 

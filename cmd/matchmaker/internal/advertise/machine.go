@@ -19,6 +19,9 @@ type Machine struct {
 	Registry netip.Addr
 	// Beside says that the registry is on this machine for all that its URL says, so that loopback is right.
 	Beside bool
+	// Several says that the URL begins with one of several servers that is on this machine, as a sentinel of each
+	// may be: Registry is not known then.
+	Several bool
 }
 
 // Interface is a network interface that is up.

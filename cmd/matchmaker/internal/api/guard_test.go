@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -21,7 +22,7 @@ func TestAForeignHostIsRefusedUnlessItComesByTheSocket(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
 	for host, ok := range map[string]bool{
-		"localhost": true, "localhost:7766": true, "LocalHost:1": true, "127.0.0.1": true, "127.0.0.1:7766": true, "[::1]": true, "[::1]:7766": true,
+		"localhost": true, "localhost:7766": true, "LocalHost:1": true, "127.0.0.1": true, "127.0.0.1:7766": true, "[::1]": true, "[::1]:7766": true, "127.0.0.2:7766": true,
 		"": false, "evil.example": false, "evil.example:7766": false, "localhost.evil.example": false, "127.0.0.1.evil.example": false,
 		"10.0.0.1:7766": false, "[::2]:7766": false, "localhost:7766:1": false, "evil.example@localhost": false,
 	} {
@@ -245,4 +246,33 @@ func FuzzRequest(f *testing.F) {
 			t.Errorf("%d %s", got.code, got.body)
 		}
 	})
+}
+
+// A client that sends half a body holds nobody up for longer than a verb may take.
+func TestASlowBodyDoesNotHoldUpWhoLeaves(t *testing.T) {
+	t.Parallel()
+	s := serve(t, func(c *Config) { c.Timeout = 50 * time.Millisecond })
+	server := httptest.NewUnstartedServer(s.All())
+	server.Config = NewServer(s.All(), nil)
+	server.Start()
+	defer server.Close()
+	conn, err := net.Dial("tcp", server.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	fmt.Fprintf(conn, "PUT %s HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\nExpect: 100-continue\r\n\r\n", y)
+	if _, err := bufio.NewReader(conn).ReadString('\n'); err != nil { // it reads the body now
+		t.Fatal(err)
+	}
+	left := make(chan struct{})
+	go func() {
+		defer close(left)
+		s.Leaving()
+	}()
+	select {
+	case <-left:
+	case <-time.After(8 * time.Second): // the server's own bound is 10 s
+		t.Error("it waits for the body")
+	}
 }

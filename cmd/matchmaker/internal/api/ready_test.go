@@ -102,6 +102,10 @@ func TestNotReadyIsWhoIsStillToBeRegistered(t *testing.T) {
 	if got := s.ready("starting", 503); !strings.Contains(got.body, "x.y is not registered yet") {
 		t.Error(got.body)
 	}
+	if got := s.ask("DELETE", y, ""); got.code != 404 {
+		t.Errorf("%d %s", got.code, got.body)
+	}
+	s.ready("starting", 503) // it is still to come
 	if err := s.MatchMaker.Register(t.Context(), core.Registration{Topic: "x", Host: "y"}); err != nil {
 		t.Fatal(err)
 	}
@@ -129,4 +133,14 @@ func TestWhoKeepsNothingIsDegradedWhileAViewIsStale(t *testing.T) {
 	s.becomes("/readyz", 200, `"status":"degraded"`)
 	s.registry.Unbreak()
 	s.becomes("/readyz", 200, `"status":"ready"`)
+}
+
+func TestATopicThatWasNeverReadIsNotStaleSinceTheBeginningOfTime(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	s.registry.Break(errDown)
+	s.ask("GET", "/v1/topics/x", "")
+	if got := s.becomes("/readyz", 200, `"status":"degraded"`); strings.Contains(got.body, `"since":"0001`) {
+		t.Error(got.body)
+	}
 }

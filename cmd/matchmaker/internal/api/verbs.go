@@ -94,8 +94,10 @@ func (a *API) verdict(w http.ResponseWriter, r *http.Request, outcome string, er
 }
 
 func (a *API) unregister(w http.ResponseWriter, r *http.Request) error {
-	a.ready.forget(r.PathValue("topic"), r.PathValue("host"))
 	err := a.MatchMaker.Unregister(r.Context(), r.PathValue("topic"), r.PathValue("host"))
+	if !errors.Is(err, core.ErrNotRegistered) { // who waits for a check is still to come
+		a.ready.forget(r.PathValue("topic"), r.PathValue("host"))
+	}
 	return a.verdict(w, r, core.Left.String(), err)
 }
 

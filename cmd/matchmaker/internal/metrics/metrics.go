@@ -52,6 +52,9 @@ func New(freq time.Duration) *Metrics {
 	for o := core.Unknown; o <= core.Absent; o++ { // so that a rate knows where it began
 		m.beats.WithLabelValues(o.String())
 	}
+	for k := core.Registered; k <= core.Polling; k++ {
+		m.events.WithLabelValues(k.String())
+	}
 	for _, outcome := range outcomes {
 		m.resolves[outcome] = resolves.WithLabelValues(outcome)
 	}

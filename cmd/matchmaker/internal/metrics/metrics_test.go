@@ -106,6 +106,11 @@ func TestViewsAreCountedByStateAndTheirAgeIsSinceTheRegistryFellSilent(t *testin
 		if age := regexp.MustCompile(`(?m)^matchmaker_view_age_seconds (\d+)`).FindStringSubmatch(page); age == nil || len(age[1]) != 2 {
 			t.Errorf("the age is %q, want about 30", age)
 		}
+		mm.Live().Members(t.Context(), "never")
+		synctest.Wait()
+		if age := regexp.MustCompile(`(?m)^matchmaker_view_age_seconds (\S+)`).FindStringSubmatch(m.page()); len(age) != 2 || len(age[1]) > 20 || strings.Contains(age[1], "e+") {
+			t.Errorf("the age is %q beside a topic that was never read, want about 30", age)
+		}
 		if strings.Contains(page, `topic="nosuch"`) {
 			t.Error("a topic never heard of has series")
 		}

@@ -99,7 +99,7 @@ func TestExampleOfKubernetesDrainsThePodBeforeItsServerStops(t *testing.T) {
 	if sidecar.RestartPolicy != "Always" {
 		t.Errorf("restartPolicy %q makes no sidecar, want Always", sidecar.RestartPolicy)
 	}
-	if longest := core.DefaultPropagation + core.DefaultDrain + 5*time.Second; time.Duration(spec.Grace)*time.Second < longest {
+	if longest := time.Second + core.DefaultPropagation + core.DefaultDrain + 5*time.Second; time.Duration(spec.Grace)*time.Second < longest {
 		t.Errorf("a pod is given %d s to end, want %s at least", spec.Grace, longest)
 	}
 	r := integration.StartRedis(t)

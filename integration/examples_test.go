@@ -48,10 +48,7 @@ func TestExampleUnitsAreVerified(t *testing.T) {
 		t.Skip("systemd-analyze and python3 are more than Go")
 	}
 	t.Parallel()
-	verifier, err := exec.LookPath("systemd-analyze")
-	if err != nil {
-		t.Skip("systemd-analyze is not here to verify units:", err)
-	}
+	verifier := integration.Program(t, "systemd-analyze", "systemd-analyze is not installed: `make setup` installs it where there is systemd")
 	dir := t.TempDir()
 	args := []string{"verify", "--man=no"}
 	for _, name := range units {
@@ -75,27 +72,17 @@ func TestExampleUnitsAreVerified(t *testing.T) {
 
 func python(t *testing.T) string {
 	t.Helper()
-	path, err := exec.LookPath("python3")
-	if err == nil {
-		return path
-	}
-	const how = "python3, which serves in the examples, is not installed: `make setup` installs it"
-	if os.Getenv("CI") == "true" {
-		t.Fatal(how)
-	}
-	t.Skip(how)
-	return ""
+	return integration.Program(t, "python3", "python3, which serves in the examples, is not installed: `make setup` installs it")
 }
 
 // port is one that is free.
 func port(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	free, err := integration.FreePort()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
+	return strconv.Itoa(free)
 }
 
 // words are the words of a command line with others put into their place, by pairs.
@@ -172,6 +159,10 @@ func TestExampleUnitOfARunIsReadyWhenItsCheckPassesAndStopsAsSystemdExpects(t *t
 	}
 	if got := listed(core.New(store(t, r.URL)), "web")(t.Context()); got != nobody {
 		t.Errorf("after the end: %q, want %q", got, nobody)
+	}
+	longest := time.Second + core.DefaultPropagation + core.DefaultDrain + 5*time.Second
+	if given, err := time.ParseDuration(u["TimeoutStopSec"]); err != nil || given < longest {
+		t.Errorf("TimeoutStopSec is %q, want %s at least", u["TimeoutStopSec"], longest)
 	}
 	if !strings.HasPrefix(u["Environment"], "MATCHMAKER_REDIS_URL=") || u["KillMode"] != "mixed" || u["Type"] != "notify" {
 		t.Errorf("%v: want Redis's URL, SIGTERM for matchmaker alone, and to be notified", u)

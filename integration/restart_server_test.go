@@ -145,6 +145,12 @@ func startServer(t *testing.T, is serving) *server {
 
 // kill ends the process with SIGKILL, and whom it supervises. It may be called after its end.
 func (s *server) kill() {
+	select {
+	case err := <-s.ended: // its number may be another's by now
+		s.ended <- err
+		return
+	default:
+	}
 	_ = syscall.Kill(-s.cmd.Process.Pid, syscall.SIGKILL)
 	s.ended <- <-s.ended
 }

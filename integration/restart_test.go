@@ -3,6 +3,7 @@ package integration_test
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -160,6 +161,11 @@ func TestRollingKillFailsFewRequests(t *testing.T) {
 		f.judged(fmt.Sprintf("%d servers killed (kill -9) and started, over %s", n, over), l, true)
 		if failed := l.failed.Load(); failed > int64(l.sent)/4 {
 			t.Errorf("%d of %d requests failed, want those that were under way at most", failed, l.sent)
+		}
+		for why, n := range l.why {
+			if strings.Contains(why, "connection refused") { // it was not sent, and had others to go to
+				t.Errorf("%d requests were sent to nobody else: %s", n, why)
+			}
 		}
 	})
 }

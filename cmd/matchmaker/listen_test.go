@@ -11,7 +11,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 )
 
 // listens returns the address that a sidecar's log says of a flag.
@@ -142,8 +141,8 @@ func TestSigtermEndsRequestsWell(t *testing.T) {
 		return strings.Contains(page, `matchmaker_views{state="fresh"} 1`)
 	})
 	p.signal(t, syscall.SIGTERM)
+	p.err.says(t, `"message":"leaving"`)
 	go func() {
-		time.Sleep(100 * time.Millisecond)
 		io.WriteString(conn, "}")
 		text, _ := io.ReadAll(conn)
 		put <- answer{0, string(text)}

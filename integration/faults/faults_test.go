@@ -17,7 +17,7 @@ type fault struct {
 	name    string
 	options []string               // of the servers
 	user    string                 // whom the processes are, of the options
-	out     map[string]string      // by topology, or by a TTL
+	out     map[string]string      // by topology
 	absent  bool                   // Redis is not there when the processes start
 	builds  func() (string, error) // first
 	// do brings the fault about, ends it, and returns how it showed; it ends the test if it did not.

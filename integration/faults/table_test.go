@@ -58,7 +58,7 @@ func said(command string, args ...string) string {
 func describe(took time.Duration) *page {
 	slices.SortStableFunc(results, func(a, b *result) int { return int(a.ttl - b.ttl) })
 	p := &page{Seed: *seed, Commit: said("git", "describe", "--always", "--dirty", "--abbrev=10", "--exclude", "*"), Go: runtime.Version(),
-		Cores: runtime.NumCPU(), Took: took.Round(time.Second), Cells: len(results)}
+		Cores: runtime.NumCPU(), Took: took.Round(time.Second), Cells: len(cells())}
 	if words := strings.Fields(said("redis-server", "--version")); len(words) > 2 {
 		p.Redis = strings.TrimPrefix(words[2], "v=")
 	}
@@ -67,12 +67,11 @@ func describe(took time.Duration) *page {
 		events += r.events
 		p.Stalls += r.stalls
 		p.Excused += r.excused.Round(time.Millisecond)
-		if r.failed {
-			p.Violated++
-		} else {
+		if !r.failed {
 			p.Kept++
 		}
 	}
+	p.Violated = p.Cells - p.Kept // those that did not come to their end too
 	p.Events = thousands(events)
 	p.promises()
 	p.faults()

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -178,10 +179,9 @@ func TestAMutantIsWhatItsLinesSay(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	is := all[0].tests[0]
-	if got := fmt.Sprint(all[0], is.folder, is.name, is.env, is.flags, is.says); got != "rule 1: it breaks some/folder TestIt [A=1] [-race -n=3] that it does" &&
-		got != "rule 1: it breakssome/folderTestIt[A=1] [-race -n=3]that it does" {
-		t.Errorf("read is %q", got)
+	is := test{folder: "some/folder", name: "TestIt", env: []string{"A=1"}, flags: []string{"-race", "-n=3"}, says: "that it does"}
+	if got := all[0]; fmt.Sprint(got) != "rule 1: it breaks" || !reflect.DeepEqual(got.tests, []test{is}) {
+		t.Errorf("read is %v with %+v, want %+v", got, got.tests, is)
 	}
 }
 

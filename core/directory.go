@@ -169,6 +169,12 @@ func (v *View) Err() error {
 	return fmt.Errorf("%w for topic %q", ErrNoHosts, v.Topic)
 }
 
+// Same says whether two members are the same to a [Policy]: a [Pick] among the one may go on among the other.
+func (m *Member) Same(o *Member) bool {
+	return m.Host == o.Host && m.Addr == o.Addr && m.Zone == o.Zone && m.Weight == o.Weight &&
+		m.State == o.State && m.Held == o.Held && maps.Equal(m.Labels, o.Labels)
+}
+
 // Pickable returns the members among which a lookup picks: those Up and not held; if there are none, those
 // Up; if none, those Draining; if none, those Failing. Every front uses this one rule, and those that follow a
 // topic by [View.Pickable].

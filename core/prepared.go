@@ -1,7 +1,7 @@
 package core
 
 import (
-	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 )
@@ -33,17 +33,7 @@ func (p *prepared) index() map[string]int {
 }
 
 func samePlaces(a, b []Route) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	for i := range a {
-		x, y := a[i].Member, b[i].Member
-		if x.Host != y.Host || x.Addr != y.Addr || x.Zone != y.Zone || x.Weight != y.Weight ||
-			x.State != y.State || x.Held != y.Held || !maps.Equal(x.Labels, y.Labels) {
-			return false
-		}
-	}
-	return true
+	return slices.EqualFunc(a, b, func(x, y Route) bool { return x.Member.Same(y.Member) })
 }
 
 // prepare lays a view out, after an older one of the topic or nil.

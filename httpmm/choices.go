@@ -58,7 +58,7 @@ func (cs *choices) prepare(v *core.View, p core.Policy) (*choice, error) {
 		}
 	}
 	switch {
-	case old != nil && slices.Equal(old.among, c.among):
+	case old != nil && slices.EqualFunc(old.among, c.among, (*core.Member).Same):
 		c.pick = old.pick
 	case p != nil:
 		c.pick = p(c.among)

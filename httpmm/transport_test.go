@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/redismm/matchmaker/core"
+	"github.com/redismm/matchmaker/core/coretest"
 	"github.com/redismm/matchmaker/httpmm"
 )
 
@@ -478,6 +479,34 @@ func TestTransportMayBeUsedByMany(t *testing.T) {
 	for range 8 {
 		if got := <-done; got != "" {
 			t.Errorf("answered %q", got)
+		}
+	}
+}
+
+// A backend makes its members anew for each lookup.
+func TestARoundGoesOnOverMembersThatAreMadeAnew(t *testing.T) {
+	hosts := []*host{serve(t, "node1"), serve(t, "node2"), serve(t, "node3")}
+	m := coretest.NewMemory()
+	var claims []*core.Claim
+	for _, h := range hosts {
+		claims = append(claims, &core.Claim{Registration: h.at("compute")})
+	}
+	if _, err := m.BackendRegister(t.Context(), time.Minute, claims); err != nil {
+		t.Fatal(err)
+	}
+	tr := httpmm.NewTransport(m, &http.Transport{})
+	tr.Policy = core.RoundRobinFrom(0)
+	defer tr.CloseIdleConnections()
+	for range 9 {
+		resp, err := (&http.Client{Transport: tr}).Get("http://compute/")
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+	}
+	for _, h := range hosts {
+		if n := h.requests.Load(); n != 3 {
+			t.Errorf("%s got %d of 9 requests, want 3", h.name, n)
 		}
 	}
 }

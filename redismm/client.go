@@ -40,6 +40,11 @@ func newClients(read redis.UniversalClient, own *lines) (clients, int, error) {
 	return c, w.db, nil
 }
 
+// own takes over a client that was made for a target.
+func (c *clients) own(client redis.UniversalClient, to *target) {
+	c.owned, c.addr, c.sentinels = client, to.addr(), to.sentinels
+}
+
 // close closes the clients that are not the user's.
 func (c *clients) close() error {
 	c.lines.cut()

@@ -4,11 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -162,7 +160,7 @@ func (p *patient) examine(ctx context.Context) error {
 			p.found = append(p.found, *f)
 			return nil
 		}
-		if errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) {
+		if broken(err) {
 			return fmt.Errorf("it closes the connection, as one does that wants TLS, rediss:// in the URL, or has maxclients already: %w", err)
 		}
 		return err
@@ -214,10 +212,7 @@ func (s *Store) user() string {
 	case *redis.ClusterClient:
 		name = c.Options().Username
 	}
-	if name == "" {
-		return "default"
-	}
-	return name
+	return nameOf(name)
 }
 
 func (s *Store) clustered() bool {

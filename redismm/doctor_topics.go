@@ -35,7 +35,7 @@ func (s *Store) diagnoseTopics(ctx context.Context, all []*patient) ([]Finding, 
 	layouts, sets, beside := make([]*redis.StringCmd, len(topics)), make([]*redis.StringSliceCmd, len(topics)), make([]*redis.IntCmd, len(topics))
 	for i, t := range topics {
 		layouts[i], sets[i] = pipe.HGet(ctx, s.keys.version(t), "l"), pipe.SMembers(ctx, s.keys.set(t))
-		beside[i] = pipe.Exists(ctx, append(s.topicKeys(t), s.keys.drains(t), s.keys.sweeper(t))...)
+		beside[i] = existing(ctx, pipe, append(s.topicKeys(t), s.keys.drains(t), s.keys.sweeper(t)))
 	}
 	if _, err := pipe.Exec(ctx); err != nil && len(topics) > 0 && !refused(err) {
 		return nil, err

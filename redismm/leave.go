@@ -31,10 +31,12 @@ func (s *Store) leave(ctx context.Context, ttl time.Duration, claims []*core.Cla
 	var failed error
 	for i, b := range bs {
 		words, err := calls[i].texts(len(b.claims))
+		if err != nil {
+			failed = s.unavailable(err)
+			continue
+		}
 		for j, at := range b.at {
 			switch {
-			case err != nil:
-				failed = s.unavailable(err)
 			case words[j] == "left":
 				out[at] = core.Left
 			case words[j] == "superseded":

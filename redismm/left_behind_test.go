@@ -138,7 +138,7 @@ func bypass(t *testing.T, on *integration.Sentinel) *Store {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.owned, s.addr, s.sentinels = client, to.addr(), to.sentinels
+	s.own(client, to)
 	t.Cleanup(func() { s.Close() })
 	return s
 }

@@ -12,8 +12,9 @@ import (
 type names struct {
 	every time.Duration // at least a topic is told by each who beats in it; 0: with every upsert
 
-	mu   sync.Mutex
-	next map[string]time.Time
+	mu     sync.Mutex
+	next   map[string]time.Time
+	tidied time.Time
 }
 
 const (
@@ -32,7 +33,8 @@ func (n *names) due(topic, seq string) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	now := time.Now()
-	if len(n.next) >= mostNames {
+	if len(n.next) >= mostNames && now.Sub(n.tidied) >= n.every { // all are looked at
+		n.tidied = now
 		maps.DeleteFunc(n.next, func(_ string, next time.Time) bool { return now.After(next.Add(n.every)) })
 	}
 	if n.next == nil || len(n.next) >= 10*mostNames {

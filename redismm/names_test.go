@@ -37,3 +37,27 @@ func TestATopicIsToldAtItsFirstStepsAndThenOnceAMinuteByEach(t *testing.T) {
 		}
 	})
 }
+
+// All names are looked at once in a while, however many there are: each look takes as long as there are names.
+func TestNamesAreNotLookedThroughByEachBeat(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := &names{every: nameEvery}
+		tell := func() {
+			for i := range 3 * mostNames {
+				n.due(fmt.Sprint("topic", i), "1000")
+			}
+		}
+		tell()
+		looked := n.tidied
+		time.Sleep(time.Second)
+		tell()
+		if n.tidied != looked {
+			t.Error("they were looked through again a second later")
+		}
+		time.Sleep(2*nameEvery + time.Second)
+		n.due("compute", "1000")
+		if len(n.next) > 1 {
+			t.Errorf("%d names are kept of topics that nobody beats in", len(n.next))
+		}
+	})
+}

@@ -68,7 +68,7 @@ func OpenStore(dsn string, c Config) (*Store, error) {
 		client.Close()
 		return nil, err
 	}
-	s.owned, s.addr, s.sentinels = client, to.addr(), to.sentinels
+	s.own(client, to)
 	return s, nil
 }
 

@@ -57,7 +57,7 @@ func OpenOslo(dsn string, c Config) (*Oslo, error) {
 		client.Close()
 		return nil, err
 	}
-	o.owned, o.addr, o.sentinels = client, to.addr(), to.sentinels
+	o.own(client, to)
 	return o, nil
 }
 
@@ -161,15 +161,18 @@ func (o *Oslo) followSentinels(ctx context.Context) {
 // Keepable returns nil for a registration that is a name alone.
 func (o *Oslo) Keepable(r core.Registration) error {
 	var more []string
-	for field, is := range map[string]bool{"addr": r.Addr != "", "zone": r.Zone != "", "weight": r.Weight > 1, "labels": len(r.Labels) > 0} {
+	add := func(field string, is bool) {
 		if is {
 			more = append(more, field)
 		}
 	}
+	add("addr", r.Addr != "")
+	add("labels", len(r.Labels) > 0)
+	add("weight", r.Weight > 1)
+	add("zone", r.Zone != "")
 	if len(more) == 0 {
 		return nil
 	}
-	slices.Sort(more)
 	return unsupported(&r, strings.Join(more, ", ")+"; register the names of topic and host alone")
 }
 
@@ -224,7 +227,7 @@ func (o *Oslo) send(ctx context.Context, s *script, ttl time.Duration, bs []*bat
 		for i, b := range some {
 			words, err := calls[i].texts(2)
 			switch {
-			case broken(err):
+			case broken(err) && s == osloBeatScript: // who leaves again has left already, which Redis does not remember
 				again, why = append(again, b), o.unavailable(err)
 				continue
 			case err != nil:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"slices"
 	"strings"
 	"testing"
@@ -433,5 +434,28 @@ func TestOsloFollowsAFailover(t *testing.T) {
 	r.until("kept alive on the new primary", func() bool {
 		left, err := o.Remaining(t.Context(), compute, "node1")
 		return err == nil && left > 0
+	})
+}
+
+// Nothing remembers who has left: asked again, Redis would say that nobody was there.
+func TestOsloLeaveWhoseAnswerIsLostIsNotAskedAgain(t *testing.T) {
+	onMiniredis(t, func(r *registry) {
+		w := &wire{}
+		w.dial = func() (net.Conn, error) {
+			w.lose.Store(false) // the next connection is well
+			return r.wire.dial()
+		}
+		o, err := NewOslo(r.client(w), Config{HeartbeatConfig: r.config})
+		if err != nil {
+			r.Fatal(err)
+		}
+		defer o.Close()
+		if _, err := o.BackendRegister(r.Context(), r.config.TTL, claimsOf("node1")); err != nil {
+			r.Fatal(err)
+		}
+		w.lose.Store(true)
+		if got, err := o.Expire(r.Context(), compute, "node1"); got != core.Unknown || !errors.Is(err, core.ErrUnavailable) {
+			r.Errorf("%s, %v, want unknown and why", got, err)
+		}
 	})
 }

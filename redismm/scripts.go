@@ -118,6 +118,17 @@ type once struct{ redis.Cmder }
 
 func (once) NoRetry() bool { return true }
 
+// existing adds EXISTS of several keys to a pipeline with others.
+func existing(ctx context.Context, pipe redis.Pipeliner, keys []string) *redis.IntCmd {
+	words := []any{"exists"}
+	for _, k := range keys {
+		words = append(words, k)
+	}
+	cmd := redis.NewIntCmd(ctx, words...)
+	pipe.Process(ctx, once{cmd})
+	return cmd
+}
+
 // queue adds the script to a pipeline, by its hash or whole. With others of several keys it is not sent again.
 func (s *script) queue(ctx context.Context, pipe redis.Pipeliner, whole, others bool, keys []string, args []any) *redis.Cmd {
 	words := make([]any, 0, 3+len(keys)+len(args))

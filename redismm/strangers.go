@@ -84,9 +84,7 @@ func (a *strangers) ask(topics []string) {
 	pipe := a.store.read.Pipeline()
 	found := make([]*redis.IntCmd, len(topics))
 	for i, topic := range topics {
-		keys := a.store.topicKeys(topic)
-		found[i] = redis.NewIntCmd(ctx, "exists", keys[0], keys[1])
-		pipe.Process(ctx, once{found[i]})
+		found[i] = existing(ctx, pipe, a.store.topicKeys(topic))
 	}
 	pipe.Exec(ctx)
 	for i, topic := range topics {

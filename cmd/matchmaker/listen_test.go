@@ -89,6 +89,29 @@ func TestASidecarIsAskedAndToldOverHTTP(t *testing.T) {
 	}
 }
 
+func TestASidecarHearsOfADrainThatAnotherProcessAnnounces(t *testing.T) {
+	t.Parallel()
+	m := startRedis(t)
+	b := matchmaker("sidecar", "--listen", "127.0.0.1:0", "--register", "a=x").at(m).start(t)
+	at := listens(t, &b.err, "listen")
+	b.err.says(t, `"event":"registered"`)
+	is := func(code int, says string) func() bool {
+		return func() bool {
+			got, body := httpAsk(t, at, "GET", "/readyz", "")
+			return got == code && strings.Contains(body, says)
+		}
+	}
+	eventually(t, "it is ready", is(200, `"status":"ready"`))
+	if r := matchmaker("drain", "a", "x").at(m).run(t); r.code != 0 {
+		t.Fatalf("%+v", r)
+	}
+	eventually(t, "it drains", is(503, `a.x drains`))
+	if r := matchmaker("drain", "a", "x", "--off").at(m).run(t); r.code != 0 {
+		t.Fatalf("%+v", r)
+	}
+	eventually(t, "it is ready again", is(200, `"status":"ready"`))
+}
+
 // The default address is for one sidecar of a machine; who names an address wants it.
 func TestAnAddressThatIsTaken(t *testing.T) {
 	t.Parallel()

@@ -23,9 +23,8 @@ func (a *app) readyCommand() *cobra.Command {
 		Short: "Ask whether this machine's sidecar is ready",
 		Long: `Asks the sidecar, or run, that listens at --listen whether all that it keeps is in order, as an exec probe does: exit
 code 0 if it is, 1 if not or if nobody answers within --timeout. It is ready once every registration was
-accepted; it is not while it starts, drains, was removed by name, or stands by for a newer instance. Of a drain
-that another process announced, such as matchmaker drain, it does not hear. Redis out of reach does not make
-it unready: it is degraded then, and says since when, with exit code 0.`,
+accepted; it is not while it starts, drains, was removed by name, or stands by for a newer instance. Redis out
+of reach does not make it unready: it is degraded then, and says since when, with exit code 0.`,
 		Example: `  matchmaker ready
   matchmaker ready --listen /run/matchmaker.sock`,
 		Args: operands(0, 0, "no operands"),

@@ -35,17 +35,19 @@ type Config struct {
 // API serves a matchmaker. Its handlers may be used at once, and by several servers.
 type API struct {
 	Config
-	ready    readiness
-	tellings tellings
-	verbs    gate
-	going    sync.WaitGroup
-	end      context.CancelFunc
+	drains    bool // there are drains from outside
+	ready     readiness
+	tellings  tellings // to callers on this machine
+	strangers tellings
+	verbs     gate
+	going     sync.WaitGroup
+	end       context.CancelFunc
 }
 
 // New returns an API, which watches over the matchmaker's registrations until Close.
 func New(c Config) *API {
 	ctx, end := context.WithCancel(context.Background())
-	a := &API{Config: c, end: end}
+	a := &API{Config: c, drains: c.Drain != nil, end: end}
 	if a.Resolve == nil {
 		a.Resolve = c.MatchMaker.Resolve
 	}
@@ -66,6 +68,7 @@ func New(c Config) *API {
 	}
 	a.ready.begin(c.Awaited)
 	a.tellings.begin(ctx, c.MatchMaker.Live(), a.Message)
+	a.strangers.begin(ctx, c.MatchMaker.Live(), a.Message)
 	a.going.Go(func() { a.ready.follow(ctx, c.MatchMaker) })
 	return a
 }
@@ -84,6 +87,7 @@ func (a *API) Close() {
 	a.end()
 	a.going.Wait()
 	a.tellings.going.Wait()
+	a.strangers.going.Wait()
 }
 
 // gate lets verbs in until it is shut.

@@ -19,16 +19,16 @@ var errReaders = problem(http.StatusServiceUnavailable, "too-many", "as many str
 // changes tells a topic and what becomes of it, as server-sent events, until the reader or the API ends it. A reader
 // who names the last id it has seen goes on from there, if that is still known; else it begins with the whole, as
 // does one who is too slow.
-func (a *API) changes(w http.ResponseWriter, r *http.Request) error {
+func (a *API) changes(ts *tellings, w http.ResponseWriter, r *http.Request) error {
 	topic := r.PathValue("topic")
 	if err := core.CheckTopic(topic); err != nil {
 		return err
 	}
-	t := a.tellings.join(topic)
+	t := ts.join(topic)
 	if t == nil {
 		return errReaders
 	}
-	defer a.tellings.part(t)
+	defer ts.part(t)
 	s := stream{ResponseController: http.NewResponseController(w), w: w}
 	s.SetReadDeadline(time.Time{}) // of the server, for a request
 	w.Header().Set("Content-Type", "text/event-stream")
@@ -60,7 +60,7 @@ func (a *API) changes(w http.ResponseWriter, r *http.Request) error {
 			}
 		case <-r.Context().Done():
 			return nil
-		case <-a.tellings.ctx.Done():
+		case <-ts.ctx.Done():
 			return nil
 		}
 	}

@@ -148,6 +148,9 @@ func TestReadersAreBounded(t *testing.T) {
 	if got := s.ask("GET", "/v1/topics/x/changes", ""); got.code != 503 || !strings.Contains(got.body, ":too-many") {
 		t.Errorf("%d %s", got.code, got.body)
 	}
+	if s.strangers.join("x") == nil {
+		t.Error("readers on this machine take the room of others")
+	}
 }
 
 func TestTheEndOfTheApiIsTheEndOfItsStreams(t *testing.T) {

@@ -102,8 +102,8 @@ func (d *readiness) drain(topic, host string, until time.Time) {
 // worst are the statuses that are not ready, the worst last.
 var worst = []string{"", "starting", "superseded", "unregistered", "draining"}
 
-// now says how all is together: the worst of the registrations, of which there may be none.
-func (d *readiness) now(all []core.Status) Ready {
+// now says how all is together: the worst of the registrations, of which there may be none. Views show that some drain.
+func (d *readiness) now(all []core.Status, shown map[place]bool) Ready {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.leaving {
@@ -116,6 +116,9 @@ func (d *readiness) now(all []core.Status) Ready {
 		kept[at] = true
 		delete(d.awaited, at)
 		of, reason := d.of(&all[i], at)
+		if shown[at] {
+			of, reason = max(of, 4), "drains"
+		}
 		if of > rank {
 			rank, found = of, Ready{Status: worst[of], Reason: core.DirectKey(at.topic, at.host) + " " + reason}
 		}
@@ -155,7 +158,8 @@ func (d *readiness) of(s *core.Status, at place) (int, string) {
 }
 
 func (a *API) readyz(w http.ResponseWriter, _ *http.Request) error {
-	now := a.ready.now(a.MatchMaker.Registrations())
+	all := a.MatchMaker.Registrations()
+	now := a.ready.now(all, a.shown(all))
 	if now.Status == "ready" {
 		now = a.doubted()
 	}
@@ -167,6 +171,37 @@ func (a *API) readyz(w http.ResponseWriter, _ *http.Request) error {
 		status = http.StatusOK
 	}
 	return a.answer(w, status, now)
+}
+
+// mostShown bounds how many topics are followed for the sake of drains from outside.
+const mostShown = 100
+
+// shown returns which registrations of this process are shown as draining, which others may have announced. Their topics are
+// followed from the first time on, and nothing is waited for.
+func (a *API) shown(all []core.Status) map[place]bool {
+	if !a.drains {
+		return nil
+	}
+	ended, end := context.WithCancel(context.Background())
+	end()
+	found, asked := make(map[place]bool), make(map[string]bool)
+	for i := range all {
+		topic := all[i].Member.Topic
+		if asked[topic] || len(asked) >= mostShown {
+			continue
+		}
+		asked[topic] = true
+		v, err := a.MatchMaker.Live().Members(ended, topic)
+		if err != nil {
+			continue
+		}
+		for _, m := range v.Members {
+			if m.State == core.Draining {
+				found[place{topic, m.Host}] = true
+			}
+		}
+	}
+	return found
 }
 
 // doubted is ready, or degraded if a view is stale: who registers nothing sends no heartbeat that could fail.

@@ -144,3 +144,21 @@ func TestATopicThatWasNeverReadIsNotStaleSinceTheBeginningOfTime(t *testing.T) {
 		t.Error(got.body)
 	}
 }
+
+func TestNotReadyIsWhoseDrainAnotherProcessAnnounced(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	s.ask("PUT", y, "")
+	s.put("x", "z")
+	s.ready("ready", 200) // and follows x from now on
+	own := s.MatchMaker.Registrations()[0].Member
+	announced := &core.Claim{Registration: own.Registration, Instance: own.Instance, State: core.Draining} // as an overlay beside the record is shown
+	if _, err := s.registry.AckAlive(t.Context(), time.Minute, []*core.Claim{announced}); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.becomes("/readyz", 503, `"status":"draining"`); !strings.Contains(got.body, "x.y drains") {
+		t.Error(got.body)
+	}
+	s.beat()
+	s.becomes("/readyz", 200, `"status":"ready"`)
+}

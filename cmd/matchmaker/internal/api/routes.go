@@ -19,8 +19,8 @@ type route struct {
 	serve        handler
 }
 
-// reads are the routes that change nothing.
-func (a *API) reads() []route {
+// reads are the routes that change nothing; ts are what streams tell.
+func (a *API) reads(ts *tellings) []route {
 	rs := []route{
 		{"GET", "/healthz", a.health},
 		{"GET", "/readyz", a.readyz},
@@ -29,7 +29,7 @@ func (a *API) reads() []route {
 		{"GET", "/v1/resolve/{key}", a.resolve},
 		{"GET", "/v1/topics", a.topics},
 		{"GET", "/v1/topics/{topic}", a.topic},
-		{"GET", "/v1/topics/{topic}/changes", a.changes},
+		{"GET", "/v1/topics/{topic}/changes", func(w http.ResponseWriter, r *http.Request) error { return a.changes(ts, w, r) }},
 		{"GET", "/v1/topics/{topic}/hosts/{host}", a.host},
 	}
 	for _, at := range slices.Sorted(maps.Keys(a.More)) {
@@ -56,7 +56,7 @@ func (a *API) writes() []route {
 // All serves every verb to callers on this machine. A request of a browser for another site is refused, and so is
 // one for a host that is not this machine, by its Host header, unless it came by a socket.
 func (a *API) All() http.Handler {
-	rs := a.reads()
+	rs := a.reads(&a.tellings)
 	for _, w := range a.writes() {
 		rs = append(rs, route{w.method, w.path, a.gated(w.serve)})
 	}
@@ -72,8 +72,8 @@ func (a *API) All() http.Handler {
 	})
 }
 
-// Reads serves what changes nothing, to anybody.
-func (a *API) Reads() http.Handler { return a.handler(a.reads()) }
+// Reads serves what changes nothing, to anybody. Its streams take no room from those of All.
+func (a *API) Reads() http.Handler { return a.handler(a.reads(&a.strangers)) }
 
 // handler serves routes, each in bounded time.
 func (a *API) handler(rs []route) http.Handler {

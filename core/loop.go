@@ -40,10 +40,11 @@ func (h *HeartbeatMatchMaker) SendHeartbeats(ctx context.Context) error {
 	return failed
 }
 
-// share is ctx with an nth of the time it has left, so that a step that hangs leaves some to the others.
+// share is ctx for the first of n steps: with twice as much of the time it has left as each of the others, which one that
+// hangs leaves some to. The first is what keeps registrations from lapsing.
 func share(ctx context.Context, n int) (context.Context, context.CancelFunc) {
 	if end, ok := ctx.Deadline(); ok && n > 1 {
-		return context.WithTimeout(ctx, time.Until(end)/time.Duration(n))
+		return context.WithTimeout(ctx, time.Until(end)*2/time.Duration(n+1))
 	}
 	return context.WithCancel(ctx)
 }

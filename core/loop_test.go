@@ -306,6 +306,33 @@ func TestBeatsThatHangLeaveTimeForRegistrationsAndDepartures(t *testing.T) {
 	})
 }
 
+// What keeps registrations from lapsing comes first: a leave that waits does not take half of the time from it.
+func TestBeatsHaveMostOfTheTimeOfARound(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRegistry()
+		p := start(t, r)
+		p.register("compute", "node1")
+		p.register("compute", "node2")
+		r.intercept(func(c call) ([]core.Outcome, error) { return c.fails(errDown) })
+		p.wantErr(p.Unregister(t.Context(), "compute", "node2"), core.ErrUnavailable)
+		had := make(map[string]time.Duration)
+		r.intercept(func(c call) ([]core.Outcome, error) {
+			end, _ := c.ctx.Deadline()
+			had[c.verb] = time.Until(end)
+			return c.make()
+		})
+		const round = 300 * time.Millisecond
+		ctx, cancel := context.WithTimeout(t.Context(), round)
+		defer cancel()
+		if err := p.SendHeartbeats(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if had["beat"] != round*2/3 || had["leave"] != round {
+			t.Errorf("of %s a beat had %s before a leave that had %s, want two thirds, and all that was left", round, had["beat"], had["leave"])
+		}
+	})
+}
+
 func TestRunLeavesEverythingAtItsEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRegistry()

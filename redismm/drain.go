@@ -37,6 +37,6 @@ func (s *Store) DrainFor(ctx context.Context, topic, host string, d time.Duratio
 		until = microseconds(now) + d.Microseconds()
 	}
 	keys := []string{s.keys.set(topic), s.keys.version(topic), s.keys.drains(topic)}
-	_, err := one(ctx, s.write, drainScript, keys, s.life(), newNonce(), s.keys.channel(topic), host, until, reason)
+	_, err := one(ctx, s.write, drainScript, keys, s.config.TTL.Milliseconds(), s.life(), newNonce(), s.keys.channel(topic), host, until, reason)
 	return s.unavailable(err)
 }

@@ -89,3 +89,45 @@ func TestLeaveAfterALossOfEverythingIsSeenByTheNextPoll(t *testing.T) {
 		}
 	})
 }
+
+// TestWhoIsBackFirstAfterALossAndGoesTellsNobodyThatNobodyIsThere: who was lost with the index has a TTL to be back.
+func TestWhoIsBackFirstAfterALossAndGoesTellsNobodyThatNobodyIsThere(t *testing.T) {
+	goes := map[string]func(r *registry, s *Store, c *core.Claim){
+		"leaves":     func(r *registry, s *Store, c *core.Claim) { r.leaves(s, core.Left, c) },
+		"is removed": func(r *registry, s *Store, c *core.Claim) { r.leaves(s, core.Left, claimsOf(c.Host)...) },
+		"is evicted": func(r *registry, _ *Store, c *core.Claim) { r.do("DEL", keysOf.liveness(compute, c.Host)) },
+	}
+	for how, goes := range goes {
+		t.Run(how, func(t *testing.T) {
+			onBoth(t, func(r *registry) {
+				other, d := r.joined("node2")
+				s, c := r.joined("node1")
+				r.do("DEL", keysOf.set(compute))
+				r.beats(s, core.Kept, c)
+				opened := time.Now()
+				goes(r, s, c)
+				asked := r.store()
+				w := r.watch(asked)
+				answers := func(want error) {
+					t.Helper()
+					v, err := asked.Members(r.Context(), compute)
+					if err == nil {
+						err = v.Err()
+					}
+					_, pick := asked.TopicExchange(r.Context(), compute)
+					if !errors.Is(err, want) || !errors.Is(pick, want) {
+						r.Errorf("%s after the loss a lookup answers %v, and a pick %v; want %v", time.Since(opened), err, pick, want)
+					}
+					r.until("a watcher is told so", func() bool { return errors.Is(w.last().Err(), want) })
+				}
+				answers(core.ErrUnavailable)
+				r.beats(other, core.Kept, d)
+				w.shows("node2")
+				r.leaves(other, core.Left, d)
+				answers(core.ErrUnavailable) // as long as others may come
+				r.pass(r.config.TTL - time.Since(opened) + time.Millisecond)
+				answers(core.ErrNoHosts)
+			})
+		})
+	}
+}

@@ -74,7 +74,8 @@ func leftOrAbsent(reply any) core.Outcome {
 
 // Expire ends a registration as if its TTL had lapsed now.
 func (s *Store) Expire(ctx context.Context, topic, host string) (core.Outcome, error) {
-	reply, err := one(ctx, s.write, expireScript, s.topicKeys(topic, host), s.life(), newNonce(), s.keys.channel(topic), host)
+	reply, err := one(ctx, s.write, expireScript, s.topicKeys(topic, host),
+		s.config.TTL.Milliseconds(), s.life(), newNonce(), s.keys.channel(topic), host)
 	if err != nil {
 		return core.Unknown, s.unavailable(err)
 	}

@@ -139,11 +139,11 @@ func (b *beholder) poll() {
 	now := w.now
 	interval := min(time.Duration(now-b.passed)*time.Microsecond, worldFreq)
 	again := func() {
-		next := worldFreq
-		if b.stale {
-			next = min(next, time.Second)
+		next := worldFreq - time.Duration(b.dice.Int64N(int64(worldFreq/10)))
+		if !b.stale { // else the follower's is a second too
+			next = max(next-time.Duration(w.now-now)*time.Microsecond, worldFreq/4)
 		}
-		w.in(next-time.Duration(b.dice.Int64N(int64(next/10))), b.poll)
+		w.in(next, b.poll)
 	}
 	if !b.picture.holding() {
 		b.passed = now

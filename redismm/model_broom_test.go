@@ -42,7 +42,7 @@ func (s *broom) wake() {
 			} else {
 				s.round()
 			}
-			w.in(jittered(s.dice), s.wake)
+			w.in(max(jittered(s.dice)-waits, worldFreq/4), s.wake)
 		})
 		return
 	}

@@ -69,7 +69,7 @@ func (m *machine) holds(want map[string]string, topic string, p *plain) {
 		want[k.set(topic)] = fmt.Sprintf("%v for %d", slices.Sorted(maps.Keys(p.listed)), m.left(p.listedUntil))
 	}
 	if p.epoch != "" {
-		fields := map[string]string{"l": "1", "e": p.epoch, "s": p.seq, "c": p.change, "n": p.n}
+		fields := map[string]string{"l": "1", "e": p.epoch, "s": p.seq, "c": p.change, "n": p.n, "d": fmt.Sprint(p.doubted)}
 		want[k.version(topic)] = fmt.Sprintf("%v for %d", fields, m.left(p.versionUntil))
 	}
 	if len(p.drains) > 0 {
@@ -98,11 +98,12 @@ func (m *machine) reads(topic string, p *plain) {
 	view, err := m.store.Members(m.ctx(), topic)
 	_, fan := m.store.FanoutExchange(m.ctx(), "fanout~"+topic)
 	picked, pick := m.store.TopicExchange(m.ctx(), topic)
-	if p.epoch == "" && len(p.listed) > 0 || p.epoch != "" && p.lost() {
-		m.reached["contradiction"]++
+	lost, doubted := p.lost() && (p.epoch != "" || len(p.listed) > 0), p.epoch != "" && p.now < p.doubted && len(want.members(topic)) == 0
+	if lost || doubted {
+		m.reached[map[bool]string{true: "contradiction", false: "doubted"}[lost]]++
 		// A pick that draws a living host need not know what else was lost.
 		if !errors.Is(err, core.ErrUnavailable) || !errors.Is(fan, core.ErrUnavailable) || pick != nil && !errors.Is(pick, core.ErrUnavailable) {
-			m.Fatalf("a topic that lost a part answers %v, %v and %v, want ErrUnavailable", err, fan, pick)
+			m.Fatalf("a topic that lost a part, or has not been whole for a TTL since, answers %v, %v and %v, want ErrUnavailable", err, fan, pick)
 		}
 	} else {
 		m.same("members", spelt(view.Members), spelt(want.members(topic)))

@@ -62,10 +62,11 @@ func (w *world) fallBack() {
 	} else {
 		old := w.copy.clone()
 		w.listed, w.places, w.drains = old.listed, old.places, old.drains
-		w.version, w.listedUntil, w.versionUntil, w.drainsUntil = old.version, old.listedUntil, old.versionUntil, old.drainsUntil
+		w.version, w.doubted, w.listedUntil, w.versionUntil, w.drainsUntil = old.version, old.doubted, old.listedUntil, old.versionUntil, old.drainsUntil
 		w.pass(w.now)
 	}
 	w.lose("")
+	w.blank = w.now
 	w.lease.until = 0
 	for _, s := range w.sweepers {
 		s.memory = nil

@@ -209,7 +209,7 @@ func (m *machine) restore(topic string, p *plain) {
 	}
 	put(k.set(topic), p.listedUntil)
 	if p.epoch != "" {
-		pipe.HSet(m.ctx(), k.version(topic), "l", "1", "e", p.epoch, "s", p.seq, "c", p.change, "n", p.n)
+		pipe.HSet(m.ctx(), k.version(topic), "l", "1", "e", p.epoch, "s", p.seq, "c", p.change, "n", p.n, "d", p.doubted)
 		put(k.version(topic), p.versionUntil)
 	}
 	for h, d := range p.drains {

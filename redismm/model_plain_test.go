@@ -14,11 +14,13 @@ import (
 // Times are Redis's, in microseconds.
 type plain struct {
 	now    int64
+	ttl    time.Duration // of who changes it
 	nonce  func() string
 	listed map[string]bool
 	places map[string]place
 	drains map[string]drain
 	version
+	doubted                                int64 // until when the epoch is
 	listedUntil, versionUntil, drainsUntil int64
 	told                                   []*message
 	late                                   int64 // how long after its TTL a key lapses
@@ -57,8 +59,8 @@ type tell struct {
 	record      string
 }
 
-func newPlain(nonce func() string) *plain {
-	return &plain{nonce: nonce, listed: map[string]bool{}, places: map[string]place{}, drains: map[string]drain{}}
+func newPlain(ttl time.Duration, nonce func() string) *plain {
+	return &plain{ttl: ttl, nonce: nonce, listed: map[string]bool{}, places: map[string]place{}, drains: map[string]drain{}}
 }
 
 func (p *plain) clone() *plain {
@@ -100,26 +102,31 @@ func (p *plain) renew() { p.listedUntil, p.versionUntil = p.after(life), p.after
 // lost says whether the version, or a part of the set, is gone.
 func (p *plain) lost() bool { return p.worth().lost }
 
-// worth is what a topic is worth before a script changes it: whether something of it is lost, and the whole index.
-type worth struct{ lost, gone bool }
+// worth is what a topic is worth before a script changes it: whether it is known, something of it is lost, and the
+// whole index.
+type worth struct{ known, lost, gone bool }
 
 func (p *plain) worth() worth {
 	lost := p.epoch == "" || p.n != strconv.Itoa(len(p.listed))
-	return worth{lost, lost && len(p.listed) == 0}
+	return worth{p.epoch != "" || len(p.listed) > 0, lost, lost && len(p.listed) == 0}
 }
 
 // step makes the changes of a script one step, unless the index is gone and they bring nobody into it.
 func (p *plain) step(was worth, changes [][]string) {
 	if !was.gone || len(p.listed) > 0 {
-		p.stepAnyway(was.lost, changes)
+		p.stepAnyway(was, changes)
 	}
 }
 
-func (p *plain) stepAnyway(lost bool, changes [][]string) {
+func (p *plain) stepAnyway(was worth, changes [][]string) {
 	m := &message{Previous: p.change, Changes: changes}
 	seq, _ := strconv.Atoi(p.seq)
 	nonce := p.nonce()
-	if lost {
+	if was.lost {
+		p.doubted = 0
+		if was.known && !(was.gone && len(p.listed) == 0) {
+			p.doubted = p.after(p.ttl)
+		}
 		p.epoch, seq, m.Previous = nonce, 0, ""
 	}
 	p.version = version{p.epoch, strconv.Itoa(seq + 1), nonce, strconv.Itoa(len(p.listed))}
@@ -304,7 +311,7 @@ func (p *plain) suspect(hosts []string) int {
 	}
 	switch {
 	case len(hosts) == 0 && was.lost: // a sweep has waited
-		p.stepAnyway(was.lost, changes)
+		p.stepAnyway(was, changes)
 	case len(changes) > 0 || was.lost:
 		p.step(was, changes)
 	}
@@ -334,6 +341,9 @@ func (p *plain) prune(notAfter int64, hosts []string, stamps map[string]string) 
 func (p *plain) snapshot(others []string) *snapshot {
 	s := &snapshot{time: p.now, version: p.version, hosts: slices.Sorted(maps.Keys(p.listed)),
 		values: map[string]value{}, drains: map[string]string{}}
+	if p.epoch != "" {
+		s.doubted = p.doubted
+	}
 	for _, h := range union(s.hosts, others) {
 		if v := p.places[h]; v.kind == live || v.kind == tombstone {
 			s.values[h] = v.value

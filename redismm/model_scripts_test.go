@@ -52,7 +52,7 @@ func sequence(t *testing.T, r *rapid.T, in func(m *machine) keeping, reached map
 
 func wasReached(t *testing.T, reached map[string]int, sequences int) {
 	for _, what := range []string{"ok", "joined", "replaced", "updated", "superseded", "left", "error", "late", "touched", "step",
-		"new epoch", "up", "left by", "expired", "suspect", "drain", "drained", "contradiction", "rollback"} {
+		"new epoch", "up", "left by", "expired", "suspect", "drain", "drained", "contradiction", "doubted", "rollback"} {
 		t.Logf("%-14s %d", what, reached[what])
 		if reached[what] == 0 && sequences >= 100 {
 			t.Errorf("no sequence reached %q", what)
@@ -134,7 +134,7 @@ func newMachine(t *testing.T, r *rapid.T, in func(m *machine) keeping) *machine 
 	m.store = s
 	m.store.names.every = 0
 	for _, topic := range []string{"t", "u"} {
-		m.topics[topic] = newPlain(nil)
+		m.topics[topic] = newPlain(modelTTL, nil)
 		m.topics[topic].late = m.kept.late()
 		m.topics[topic].pass(m.now())
 		m.kept.hear(s.keys.channel(topic))

@@ -32,6 +32,7 @@ type world struct {
 	copied  int64
 	newest  map[string]string // the largest stamp ever put, by host
 	losses  []loss
+	blank   int64      // when all that told of the topic was last gone, or older than what was lost
 	muted   *rand.Rand // leaves changes out of messages, as if they were too many
 
 	story   []string
@@ -76,7 +77,7 @@ func (q *events) Pop() any {
 func newWorld(seed uint64) *world {
 	w := &world{seed: seed, newest: map[string]string{}, counted: map[string]int{}}
 	nonces := 0
-	w.plain = newPlain(func() string {
+	w.plain = newPlain(worldTTL, func() string {
 		nonces++
 		return fmt.Sprintf("c%d", nonces)
 	})
@@ -138,6 +139,7 @@ func (w *world) run(what string, f func()) {
 	told := len(w.told)
 	f()
 	w.fenced(what, before)
+	w.wronglyEmpty(what)
 	for _, m := range w.told[told:] {
 		w.tell("%s: %s of %s after %s, n %s: %v", what, m.Change, m.Epoch, m.Previous, m.N, brief(m.Changes))
 		sent := &post{message: *m, well: w.wells()}
@@ -171,7 +173,29 @@ func short(stamp string) string {
 }
 
 // lose notes that the registry lost something.
-func (w *world) lose(host string) { w.losses = append(w.losses, loss{w.now, host}) }
+func (w *world) lose(host string) {
+	w.losses = append(w.losses, loss{w.now, host})
+	if w.snapshot(nil).unknown() {
+		w.blank = w.now
+	}
+}
+
+// wronglyEmpty checks what a reader is told who sees the topic for the first time: not that nobody is there, while
+// somebody is well, unless all was lost that told of him.
+func (w *world) wronglyEmpty(what string) {
+	s := w.snapshot(nil)
+	if s.unknown() || len(s.hosts) > 0 || w.now-w.blank < ttlMicro {
+		return
+	}
+	if s.unsure(0) {
+		w.counted["cannot tell"]++
+		return
+	}
+	w.counted["nobody"]++
+	for stamp := range w.wells() {
+		w.bad("NeverWronglyEmpty: after %s nobody is there, and %s is well", what, short(stamp))
+	}
+}
 
 // lossy says whether the registry lost anything of the host since.
 func (w *world) lossy(host string, since int64) bool {

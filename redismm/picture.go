@@ -25,6 +25,7 @@ type picture struct {
 	doubt   bool // the last snapshot showed something that may not last: read again at each poll
 	// contradicted: the set of the last snapshot was not what its version counts. Redis has lost members.
 	contradicted bool
+	doubted      int64 // until when the epoch of the last snapshot is
 	members      map[string]*seen
 	order        []*seen // the members, by host
 	drains       map[string]string
@@ -56,7 +57,7 @@ func (p *picture) hosts() []string { return slices.Collect(maps.Keys(p.members))
 
 // look takes a snapshot in. It covers the picture's own hosts beside those of the set.
 func (p *picture) look(s *snapshot) {
-	p.contradicted = !s.whole() && !s.unknown()
+	p.contradicted, p.doubted = !s.whole() && !s.unknown(), s.doubted
 	p.doubt = p.contradicted || (s.unknown() && len(p.members) > 0)
 	listed := make(map[string]bool, len(s.hosts))
 	for _, h := range slices.Sorted(slices.Values(s.hosts)) { // put is quick in order
@@ -268,6 +269,11 @@ func (p *picture) forget(now int64) {
 			return
 		}
 	}
+}
+
+// unsure says whether others may live than who is shown, since after the last snapshot.
+func (p *picture) unsure(since time.Duration) bool {
+	return p.contradicted || len(p.members) == 0 && p.time+since.Microseconds() < p.doubted
 }
 
 // view draws the picture, since after its last snapshot.

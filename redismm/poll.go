@@ -7,13 +7,19 @@ import (
 	"time"
 )
 
-// untilPoll is one interval, jittered; less while Redis does not answer.
-func (f *follower) untilPoll() time.Duration {
+// untilPoll is what is left of one interval, jittered, since the last poll began; less while Redis does not answer.
+func (f *follower) untilPoll(began time.Time) time.Duration {
 	d := f.store.config.Freq
 	if f.stale != nil {
 		d = min(time.Second, max(d/4, 100*time.Millisecond))
+		return d - rand.N(d/10)
 	}
-	return d - rand.N(d/10)
+	return restOf(d, time.Since(began))
+}
+
+// restOf is what is left of an interval, jittered, after what took some of it: a quarter at least.
+func restOf(freq, took time.Duration) time.Duration {
+	return max(freq-rand.N(freq/10)-took, freq/4)
 }
 
 func (f *follower) bounded() (context.Context, context.CancelFunc) {

@@ -18,6 +18,7 @@ import (
 type snapshot struct {
 	time    int64 // Redis's, in microseconds
 	version version
+	doubted int64             // until when its epoch is
 	hosts   []string          // of the set
 	values  map[string]value  // liveness, by host: of the set and of the others asked for
 	drains  map[string]string // until and reason, by host
@@ -31,6 +32,12 @@ func (s *snapshot) whole() bool {
 
 // unknown says whether the topic was never heard of.
 func (s *snapshot) unknown() bool { return s.version == version{} && len(s.hosts) == 0 }
+
+// unsure says whether others may live than the members: a part of the index is gone, or it was, and who was in it may
+// not be back.
+func (s *snapshot) unsure(members int) bool {
+	return !s.whole() && !s.unknown() || members == 0 && s.time < s.doubted
+}
 
 // snapshot reads a topic, and the liveness of others beside its hosts: in two trips if nothing changed
 // between them, three times at most, else in one script.
@@ -55,7 +62,8 @@ func (s *Store) snapshotInTwo(ctx context.Context, c redis.Cmdable, topic string
 	if _, err := pipe.Exec(ctx); err != nil {
 		return nil, false, err
 	}
-	snap := &snapshot{time: microseconds(now), version: readVersion(before), hosts: hosts.Val(), drains: drains.Val()}
+	snap := &snapshot{time: microseconds(now), version: readVersion(before), doubted: doubtOf(before.Val()),
+		hosts: hosts.Val(), drains: drains.Val()}
 	asked := union(snap.hosts, others)
 	if len(asked) == 0 {
 		return snap, true, nil
@@ -88,20 +96,26 @@ func (s *Store) snapshotInTwo(ctx context.Context, c redis.Cmdable, topic string
 }
 
 func (s *Store) queueVersion(ctx context.Context, pipe redis.Pipeliner, topic string) *redis.SliceCmd {
-	return pipe.HMGet(ctx, s.keys.version(topic), "e", "s", "c", "n")
+	return pipe.HMGet(ctx, s.keys.version(topic), "e", "s", "c", "n", "d")
 }
 
 func readVersion(cmd *redis.SliceCmd) version { return versionOf(cmd.Val()) }
 
 func versionOf(fields []any) version {
-	text := func(i int) string {
-		if i >= len(fields) {
-			return ""
-		}
-		s, _ := fields[i].(string)
-		return s
+	return version{field(fields, 0), field(fields, 1), field(fields, 2), field(fields, 3)}
+}
+
+func doubtOf(fields []any) int64 {
+	until, _ := strconv.ParseInt(field(fields, 4), 10, 64)
+	return until
+}
+
+func field(fields []any, i int) string {
+	if i >= len(fields) {
+		return ""
 	}
-	return version{text(0), text(1), text(2), text(3)}
+	s, _ := fields[i].(string)
+	return s
 }
 
 // glance is as much of a topic as a watcher asks for while nothing changes.
@@ -175,7 +189,7 @@ func (s *Store) snapshotInOne(ctx context.Context, c redis.Cmdable, topic string
 	if err1 != nil || err2 != nil || err3 != nil || !ok || len(found) != len(hosts)+len(beside) {
 		return nil, errReply
 	}
-	snap := &snapshot{version: versionOf(fields), hosts: hosts, drains: make(map[string]string)}
+	snap := &snapshot{version: versionOf(fields), doubted: doubtOf(fields), hosts: hosts, drains: make(map[string]string)}
 	now, _ := parts[0].(string)
 	snap.time, _ = strconv.ParseInt(now, 10, 64)
 	for i := 0; i+1 < len(drains); i += 2 {
@@ -223,7 +237,8 @@ func (v version) core() core.Version {
 }
 
 // Members returns who lives now, in two round trips. A topic whose index contradicts its version has lost
-// members that are alive: [core.ErrUnavailable], until their next beat.
+// members that are alive: [core.ErrUnavailable], until their next beat; as long as they may not be back, it is so
+// where nobody lives.
 func (s *Store) Members(ctx context.Context, topic string) (*core.View, error) {
 	if core.CheckTopic(topic) != nil { // nobody can be there
 		return &core.View{Topic: topic, AsOf: time.Now()}, nil
@@ -232,10 +247,11 @@ func (s *Store) Members(ctx context.Context, topic string) (*core.View, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !snap.whole() && !snap.unknown() {
+	members := snap.members(topic)
+	if snap.unsure(len(members)) {
 		return nil, s.contradiction(topic)
 	}
-	return &core.View{Topic: topic, Members: snap.members(topic), Version: snap.version.core(), AsOf: time.Now()}, nil
+	return &core.View{Topic: topic, Members: members, Version: snap.version.core(), AsOf: time.Now()}, nil
 }
 
 func (s *Store) contradiction(topic string) error {

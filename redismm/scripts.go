@@ -46,6 +46,9 @@ var pruneLua string
 //go:embed lua/glance.lua
 var glanceLua string
 
+//go:embed lua/lease.lua
+var leaseLua string
+
 //go:embed lua/giveup.lua
 var giveUpLua string
 
@@ -86,6 +89,7 @@ var (
 	drainScript   = newScript(topicLua+drainLua, true)
 	suspectScript = newScript(topicLua+suspectLua, true)
 	pruneScript   = newScript(topicLua+pruneLua, true)
+	leaseScript   = newScript(leaseLua, true)
 
 	ticketScript   = newScript(ticketLua, false)
 	glanceScript   = newScript(glanceLua, false)

@@ -153,14 +153,17 @@ func (w *sweeper) run() {
 			s.conn.Close()
 		}
 	}()
+	var took time.Duration
 	for {
-		if !w.rest(freq - mathrand.N(freq/10)) {
+		if !w.rest(restOf(freq, took)) {
 			return
 		}
+		began := time.Now()
 		ctx, cancel := context.WithTimeout(w.ctx, freq)
 		w.store.confirm(ctx, freq/4)
 		w.rounds(ctx, all)
 		cancel()
+		took = time.Since(began)
 	}
 }
 
@@ -281,20 +284,13 @@ func (w *sweeper) lease(ctx context.Context, conn *redis.Conn, topic string, had
 	if !had && !w.tries(topic) {
 		return false, nil
 	}
-	key := w.store.keys.sweeper(topic)
-	holder, err := conn.Get(ctx, key).Result()
-	mine := err == nil && holder == w.id
-	switch {
-	case err == redis.Nil:
-		mine, err = conn.SetNX(ctx, key, w.id, w.leaseTTL()).Result()
-	case mine:
-		err = conn.PExpire(ctx, key, w.leaseTTL()).Err()
-	}
+	held, err := one(ctx, conn, leaseScript, []string{w.store.keys.sweeper(topic)}, w.id, w.leaseTTL().Milliseconds())
+	mine := err == nil && held == int64(1)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if t, tended := w.topics[topic]; tended {
 		t.leased = time.Time{}
-		if mine && err == nil {
+		if mine {
 			t.leased = time.Now()
 		}
 		w.topics[topic] = t
@@ -341,7 +337,7 @@ func (w *sweeper) sweep(ctx context.Context, conn *redis.Conn, topic string, m *
 }
 
 func (s *Store) suspectCall(topic string, hosts []string) *call {
-	args := []any{s.life(), newNonce(), s.keys.channel(topic)}
+	args := []any{s.config.TTL.Milliseconds(), s.life(), newNonce(), s.keys.channel(topic)}
 	for _, h := range hosts {
 		args = append(args, h)
 	}
@@ -349,7 +345,7 @@ func (s *Store) suspectCall(topic string, hosts []string) *call {
 }
 
 func (s *Store) pruneCall(topic string, hosts []string, stamps map[string]string, notAfter int64) *call {
-	args := []any{notAfter, s.life(), newNonce(), s.keys.channel(topic)}
+	args := []any{notAfter, s.config.TTL.Milliseconds(), s.life(), newNonce(), s.keys.channel(topic)}
 	for _, h := range hosts {
 		args = append(args, h, stamps[h])
 	}

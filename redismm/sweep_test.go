@@ -3,9 +3,11 @@ package redismm
 import (
 	"context"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/alicebob/miniredis/v2/server"
 	"github.com/redis/go-redis/v9"
 
 	"github.com/redismm/matchmaker/core"
@@ -228,6 +230,32 @@ func TestOneProcessSweepsATopicAtATime(t *testing.T) {
 		r.pass(3 * r.config.Freq)
 		if !lease(b, false) || lease(a, true) {
 			r.Fatal("a lease that lapsed is not handed on")
+		}
+	})
+}
+
+func TestPollsAndSweepsAreAnIntervalApartWhateverTheyTake(t *testing.T) {
+	onMiniredis(t, func(r *registry) {
+		r.config = core.HeartbeatConfig{Freq: time.Second, TTL: time.Hour}
+		r.joined("node1")
+		w := r.watch(r.store())
+		r.settled(w)
+		var polls, sweeps atomic.Int64
+		r.mini.Server().SetPreHook(func(_ *server.Peer, command string, args ...string) bool {
+			if command == "EVALSHA" {
+				switch args[0] {
+				case glanceScript.sha:
+					polls.Add(1)
+				case leaseScript.sha:
+					sweeps.Add(1)
+				}
+				time.Sleep(r.config.Freq / 4)
+			}
+			return false
+		})
+		r.pass(40 * r.config.Freq)
+		if polls, sweeps := polls.Load(), sweeps.Load(); polls < 39 || sweeps < 39 {
+			r.Errorf("in 40 intervals %d polls and %d sweeps, want one in each, though each takes a quarter of it", polls, sweeps)
 		}
 	})
 }

@@ -169,7 +169,7 @@ func (f *follower) await() {
 func (f *follower) follow() {
 	f.attend()
 	defer f.turnAway()
-	poll := time.NewTimer(f.untilPoll())
+	poll := time.NewTimer(f.untilPoll(time.Now()))
 	defer poll.Stop()
 	var draw <-chan time.Time
 	var drawn time.Time
@@ -192,12 +192,13 @@ func (f *follower) follow() {
 			f.compare(forSubscription)
 			f.publish()
 		case <-poll.C:
+			began := time.Now()
 			f.poll()
 			f.publish()
 			if f.stranger() {
 				return
 			}
-			poll.Reset(f.untilPoll())
+			poll.Reset(f.untilPoll(began))
 		}
 	}
 }
@@ -244,9 +245,10 @@ func (f *follower) publish() {
 		}
 		f.epoch = epoch
 	}
-	v := f.picture.view(f.asOf, time.Since(f.looked))
+	since := time.Since(f.looked)
+	v := f.picture.view(f.asOf, since)
 	v.Stale = f.stale
-	if v.Stale == nil && len(v.Members) == 0 && f.picture.contradicted { // not "nobody": nobody can tell
+	if v.Stale == nil && len(v.Members) == 0 && f.picture.unsure(since) { // not "nobody": nobody can tell
 		v.Stale = f.store.contradiction(f.topic)
 	}
 	last, _ := f.feed.Last()

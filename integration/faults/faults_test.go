@@ -410,15 +410,16 @@ var ofTheWay = []fault{
 		return "every proxy refused connections"
 	}},
 	{name: "replies delayed", options: proxied, do: func(w *world) string {
+		w.delay = w.beat.Freq / 10
 		for _, r := range w.on.All() {
-			r.Proxy().Lag(w.beat.Freq / 10)
+			r.Proxy().Lag(w.delay)
 		}
 		w.amid()
 		w.lasts(w.goneBy() + w.beat.Freq)
 		for _, r := range w.on.All() {
 			r.Proxy().Heal()
 		}
-		return fmt.Sprintf("a PING took %s and more", w.beat.Freq/10)
+		return "a PING took a tenth of an interval and more; bounds are longer by the exchanges in them"
 	}},
 	{name: "everything dropped", options: proxied, do: func(w *world) string { return w.shut((*integration.Proxy).Drop) }},
 	{name: "replies dropped, requests not", options: proxied, do: func(w *world) string { return w.shut((*integration.Proxy).Deafen) }},

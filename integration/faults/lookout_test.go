@@ -159,7 +159,7 @@ func (l *lookout) stops(process string) {
 func (l *lookout) close(r *history.Recorder) {
 	l.end()
 	l.going.Wait()
-	longest := 4 * l.world.beat.Freq
+	longest := 4*l.world.beat.Freq + 3*l.world.delay
 	for _, s := range l.stopped {
 		for topic, leases := range l.leases {
 			was, until := "", s.at.Add(longest)

@@ -39,7 +39,11 @@ var ofRegistrants = []fault{
 		for i, by := range []time.Duration{time.Hour, -time.Hour} {
 			host := fmt.Sprintf("hour%d", i)
 			p := w.enlist(integration.StartCrewOf(w.T, binary, fmt.Sprintf("%s=%d", ahead, int(by.Seconds()))), "p", w.dsn)
-			w.keeps(p, []Place{{Topic: w.topics[0], Host: host}, {Topic: w.topics[1], Host: host}, w.any().places[i]})
+			places := []Place{w.any().places[i]}
+			for n := range small.hosts {
+				places = append(places, Place{Topic: w.topics[n%2], Host: fmt.Sprintf("%s-%d", host, n)})
+			}
+			w.keeps(p, places)
 			var off time.Duration
 			if err := p.Tell("Ahead", time.Now(), &off); err != nil || (off-by).Abs() > time.Minute {
 				w.Fatalf("the clock of %s is %s off, %v; want %s", p.name, off, err, by)

@@ -32,6 +32,7 @@ type world struct {
 	recorder *history.Recorder // of what is done to the world
 	look     *lookout
 	kept     map[string]*integration.Redis // topics, at the beginning
+	delay    time.Duration                 // of each reply; bounds are longer by what that costs
 
 	registrants, watchers []*process // that run
 	started               int
@@ -204,8 +205,10 @@ func (w *world) whole() {
 }
 
 // grace, and long enough that whoever died is in no view.
-func (w *world) grace() time.Duration  { return w.beat.Freq + time.Second }
-func (w *world) goneBy() time.Duration { return 2*w.beat.TTL + 2*w.beat.Freq + time.Second }
+func (w *world) grace() time.Duration { return w.beat.Freq + time.Second + 5*w.delay }
+func (w *world) goneBy() time.Duration {
+	return 2*w.beat.TTL + 2*w.beat.Freq + time.Second + 9*w.delay
+}
 
 // between draws a time.
 func (w *world) between(from, to time.Duration) time.Duration {
@@ -254,5 +257,7 @@ func (w *world) close() *history.History {
 		p.Kill()
 	}
 	w.look.close(w.recorder)
-	return history.New(w.beat.Freq, w.beat.TTL, history.Merge(append(w.noted, w.recorder.Events())...))
+	h := history.New(w.beat.Freq, w.beat.TTL, history.Merge(append(w.noted, w.recorder.Events())...))
+	h.Delay = w.delay
+	return h
 }

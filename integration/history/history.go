@@ -14,7 +14,10 @@ import (
 // History is what happened, in order, laid out for the promises. A sweep comes each Freq.
 type History struct {
 	Freq, TTL time.Duration
-	Events    []Event
+	// Delay is how much later than usual each reply of the registry, and each message, came; 0 for not. Bounds are
+	// longer by what the exchanges take that come one after the other within them.
+	Delay  time.Duration
+	Events []Event
 
 	end     time.Duration
 	places  map[place][]*tenure
@@ -96,12 +99,15 @@ func ReadAll(from io.Reader) ([]Event, error) {
 
 // The bounds that the promises name.
 
-// grace is how long after the last fault the truth may take to be known.
-func (h *History) grace() time.Duration { return h.Freq + time.Second }
+// grace is how long after the last fault the truth may take to be known: a beat is refused by the fast path before it
+// tells the whole, and who is told of it compares versions before he reads in two trips.
+func (h *History) grace() time.Duration { return h.Freq + time.Second + 5*h.Delay }
 
-// heldBy is how long after its death a host is held in every view, and goneBy how long after it is in none.
-func (h *History) heldBy() time.Duration { return h.TTL + h.Freq + time.Second }
-func (h *History) goneBy() time.Duration { return 2*h.TTL + 2*h.Freq + time.Second }
+// heldBy is how long after its death a host is held in every view: a sweeper that has another topic before this one needs
+// four exchanges for it, one to see who is absent, and watchers are told. goneBy is how long after its death it is in none:
+// a poll reads in two trips and then asks whether all was heard.
+func (h *History) heldBy() time.Duration { return h.TTL + h.Freq + time.Second + 6*h.Delay }
+func (h *History) goneBy() time.Duration { return 2*h.TTL + 2*h.Freq + time.Second + 9*h.Delay }
 
 func (h *History) layFaults() {
 	open := make(map[int]*fault)

@@ -23,5 +23,5 @@ for i = 1, #values do
     end
   end
 end
-if #changes > 0 then step(t, changes, life, nonce, channel) end
+if #changes > 0 then step(t, changes, ttl, life, nonce, channel) end
 return reply

@@ -9,5 +9,5 @@ if kind(value) ~= 'L' then return 'absent' end
 renew(ARGV[2])
 redis.call('SREM', KEYS[1], ARGV[5])
 redis.call('SET', KEYS[3], 'T ' .. stamp(value) .. ' 0 name', 'PX', ARGV[1])
-step(t, { { 'left', ARGV[5], stamp(value) } }, ARGV[2], ARGV[3], ARGV[4])
+step(t, { { 'left', ARGV[5], stamp(value) } }, ARGV[1], ARGV[2], ARGV[3], ARGV[4])
 return 'left'

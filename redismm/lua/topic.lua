@@ -1,6 +1,7 @@
 -- Shared by every script that writes; put before each when it is loaded.
 -- KEYS[1] is always the topic's set of hosts, KEYS[2] its version, a hash:
 --   l layout   e epoch   s sequence number   c change id   n size of the set after the change
+--   d until when it is doubted that all are there who live, in microseconds of the server's time
 -- A liveness key holds 'kind stamp rev record'; the stamp has a fixed width.
 --   L stamp rev record   lives          T stamp 0   has left          T stamp 0 name   removed by name
 
@@ -56,11 +57,17 @@ local function gone(t) return t.card == 0 and lost(t) end
 
 -- step makes the changes one step of the version and tells the watchers. A change is
 -- { what, host, stamp, rev, record }; too many for one message are left out, and watchers read. Where the index is
--- gone, and no change brings anybody into it, there is no step: it would say that nobody is there.
-local function step(t, changes, life, nonce, channel, swept)
-  if gone(t) and not swept and redis.call('SCARD', KEYS[1]) == 0 then return end
+-- gone, and no change brings anybody into it, there is no step: it would say that nobody is there. A new epoch of a
+-- topic that was known is doubted for a TTL, in which all who live are back, unless a sweep has waited for that.
+local function step(t, changes, ttl, life, nonce, channel, swept)
+  local nobody = gone(t) and redis.call('SCARD', KEYS[1]) == 0
+  if nobody and not swept then return end
   local previous = t.change or ''
-  if lost(t) then t.epoch, t.seq, previous = nonce, 0, '' end
+  if lost(t) then
+    local doubted = not nobody and (t.epoch or t.card > 0)
+    redis.call('HSET', KEYS[2], 'd', doubted and whole(now() + 1000 * ttl) or '0')
+    t.epoch, t.seq, previous = nonce, 0, ''
+  end
   t.seq, t.change, t.n = t.seq + 1, nonce, redis.call('SCARD', KEYS[1])
   redis.call('HSET', KEYS[2], 'l', LAYOUT, 'e', t.epoch, 's', whole(t.seq), 'c', t.change, 'n', t.n)
   renew(life)

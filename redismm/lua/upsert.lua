@@ -48,6 +48,6 @@ for i = 1, #values do
   end
   reply[i + 5] = word
 end
-if #changes > 0 or lost(t) then step(t, changes, life, nonce, channel) end
+if #changes > 0 or lost(t) then step(t, changes, ttl, life, nonce, channel) end
 reply[1], reply[2], reply[3], reply[4], reply[5] = whole(time), t.epoch or '', t.seq and whole(t.seq) or '', t.change or '', t.n and whole(t.n) or ''
 return reply

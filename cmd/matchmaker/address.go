@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -52,7 +53,7 @@ func machine(ctx context.Context, dsn string, env map[string]string) (*advertise
 	}
 	m := &advertise.Machine{Interfaces: interfaces, Env: func(name string) string { return env[name] }}
 	u, err := url.Parse(dsn)
-	if dsn == embeddedURL || err == nil && u.Scheme == "unix" {
+	if strings.HasPrefix(dsn, embeddedURL) || err == nil && u.Scheme == "unix" {
 		m.Beside = true
 		return m, nil
 	}

@@ -53,11 +53,11 @@ func (a *app) needOwnLayout(what, why string) error {
 
 // asksOutside refuses to look into a Redis that would begin and end with the command.
 func (a *app) asksOutside() error {
-	if a.RedisURL != embeddedURL {
+	if !a.embedded() {
 		return nil
 	}
 	return usagef("%s is %q: a Redis inside %s would be empty, and gone at once; only sidecar and run take it",
-		a.origin("redis-url"), embeddedURL, a.cmd.Name())
+		a.origin("redis-url"), a.RedisURL, a.cmd.Name())
 }
 
 // store opens Redis in the project's own layout for a command that asks once.

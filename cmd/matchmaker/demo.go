@@ -54,7 +54,7 @@ type demo struct {
 }
 
 func runDemo(ctx context.Context, out io.Writer, p pace) error {
-	url, stop, err := startEmbedded()
+	url, stop, err := startEmbedded(embeddedURL)
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -48,7 +49,7 @@ func tryExample(t *testing.T, line string) {
 	for _, end := range []string{" | ", " && ", " > ", " < ", ")"} {
 		line, _, _ = strings.Cut(line, end)
 	}
-	words := strings.Fields(strings.ReplaceAll(line, `"kernel update"`, "kernel-update"))
+	words := strings.Fields(regexp.MustCompile(`"[^"]*"`).ReplaceAllString(line, "quoted"))
 	a := &app{}
 	root := a.root()
 	root.SetOut(new(bytes.Buffer))

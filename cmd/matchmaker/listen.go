@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/redismm/matchmaker/cmd/matchmaker/internal/api"
+	"github.com/redismm/matchmaker/cmd/matchmaker/internal/dns"
 	"github.com/redismm/matchmaker/core"
 	"github.com/redismm/matchmaker/redismm"
 )
@@ -30,21 +31,43 @@ func (s *settings) listenFlags(f *pflag.FlagSet, here string) {
 		"where the HTTP API answers, every verb: an `address` of the loopback interface, the path of a socket, or off")
 	f.StringVar(&s.ListenOps, "listen-ops", listenOff,
 		"where health, metrics and the API's reads answer, no verb: any `address`, such as :7767, or off")
+	f.StringVar(&s.ListenDNS, "listen-dns", listenOff,
+		"where DNS is answered, by UDP and TCP: any `address`, such as 127.0.0.1:7753, or off")
+	f.StringVar(&s.DNSDomain, "dns-domain", "matchmaker", "the `domain` below which DNS has the topics")
+	f.StringVar(&s.DNSNear, "dns-near", "", "the `zone` whose hosts DNS names as the first to be tried, by SRV priority")
 }
 
 // listeners are the servers of a process that keeps registrations. A nil *listeners listens nowhere.
 type listeners struct {
 	api     *api.API
+	dns     *dns.Server
 	servers []*http.Server
 	going   sync.WaitGroup
 }
 
-// listen begins to serve what --listen and --listen-ops say, if anything. A default address that is taken is not
+// listen begins to serve what --listen, --listen-ops and --listen-dns say, if anything. A default address that is taken is not
 // listened at, and the log says so: another sidecar of this machine has it.
 func (a *app) listen(mm *core.HeartbeatMatchMaker, ks []kept) (*listeners, error) {
-	ops, err := a.listener("listen-ops", a.ListenOps, api.Anywhere)
+	names, err := a.listenDNS(mm)
 	if err != nil {
 		return nil, err
+	}
+	l := &listeners{dns: names}
+	if err := a.listenHTTP(l, mm, ks); err != nil {
+		names.Close()
+		return nil, err
+	}
+	if l.dns == nil && l.api == nil {
+		return nil, nil
+	}
+	return l, nil
+}
+
+// listenHTTP adds to l what --listen and --listen-ops say.
+func (a *app) listenHTTP(l *listeners, mm *core.HeartbeatMatchMaker, ks []kept) error {
+	ops, err := a.listener("listen-ops", a.ListenOps, api.Anywhere)
+	if err != nil {
+		return err
 	}
 	here, err := a.listener("listen", a.Listen, api.Here)
 	if errors.Is(err, syscall.EADDRINUSE) && !a.given("listen") {
@@ -55,15 +78,15 @@ func (a *app) listen(mm *core.HeartbeatMatchMaker, ks []kept) (*listeners, error
 		if ops != nil {
 			ops.Close()
 		}
-		return nil, err
+		return err
 	}
 	if here == nil && ops == nil {
-		return nil, nil
+		return nil
 	}
-	l := &listeners{api: api.New(a.apiOf(mm, ks))}
+	l.api = api.New(a.apiOf(mm, ks))
 	a.serve(l, "listen", here, l.api.All())
 	a.serve(l, "listen-ops", ops, l.api.Reads())
-	return l, nil
+	return nil
 }
 
 func (a *app) listener(flag, at string, listen func(string) (net.Listener, error)) (net.Listener, error) {
@@ -71,13 +94,35 @@ func (a *app) listener(flag, at string, listen func(string) (net.Listener, error
 		return nil, nil
 	}
 	l, err := listen(at)
-	switch {
-	case errors.Is(err, core.ErrInvalid):
-		return nil, usagef("%s: %w, or off", a.origin(flag), err)
-	case err != nil:
-		return nil, usagef("%s is %q: %w", a.origin(flag), at, err)
+	if err != nil {
+		return nil, a.noListener(flag, at, err)
 	}
 	return l, nil
+}
+
+// noListener says why nobody listens at an address.
+func (a *app) noListener(flag, at string, err error) error {
+	if errors.Is(err, core.ErrInvalid) {
+		return usagef("%s: %w, or off", a.origin(flag), err)
+	}
+	return usagef("%s is %q: %w", a.origin(flag), at, err)
+}
+
+// listenDNS begins to answer DNS, if it is to be.
+func (a *app) listenDNS(mm *core.HeartbeatMatchMaker) (*dns.Server, error) {
+	domain, err := dns.Domain(a.DNSDomain)
+	if err != nil {
+		return nil, usagef("%s: %w", a.origin("dns-domain"), err)
+	}
+	if a.ListenDNS == listenOff {
+		return nil, nil
+	}
+	s, err := dns.Serve(a.ListenDNS, dns.Config{Domain: domain, Near: a.DNSNear, Members: mm.Live().Members, Answered: a.metrics.AnsweredDNS})
+	if err != nil {
+		return nil, a.noListener("listen-dns", a.ListenDNS, err)
+	}
+	a.log.Info().Str("address", s.Addr().String()).Str("domain", domain).Msg("listen-dns")
+	return s, nil
 }
 
 func (a *app) apiOf(mm *core.HeartbeatMatchMaker, ks []kept) api.Config {
@@ -105,7 +150,7 @@ func (a *app) serve(l *listeners, flag string, at net.Listener, h http.Handler) 
 
 // Leaving lets no verb begin any more, and returns when those under way have ended.
 func (l *listeners) Leaving() {
-	if l != nil {
+	if l != nil && l.api != nil {
 		l.api.Leaving()
 	}
 }
@@ -116,6 +161,10 @@ const lastAnswers = 3 * time.Second
 // Close ends the streams, waits for the answers under way, and ends the servers.
 func (l *listeners) Close() {
 	if l == nil {
+		return
+	}
+	l.dns.Close()
+	if l.api == nil {
 		return
 	}
 	l.api.Close()

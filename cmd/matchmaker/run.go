@@ -89,7 +89,7 @@ func (a *app) run(ctx context.Context, w running, command []string) error {
 	}
 	signals, release := supervise.Signals()
 	defer release()
-	embedded := a.RedisURL == embeddedURL
+	embedded := a.embedded()
 	mm, end, err := a.open(ctx)
 	if err != nil {
 		return err

@@ -40,16 +40,19 @@ type settings struct {
 	CheckRise     int           `env:"CHECK_RISE"`
 	CheckFall     int           `env:"CHECK_FALL"`
 
-	// Of sidecar.
+	// Of sidecar and run.
 	Listen    string `env:"LISTEN"`
 	ListenOps string `env:"LISTEN_OPS"`
+	ListenDNS string `env:"LISTEN_DNS"`
+	DNSDomain string `env:"DNS_DOMAIN"`
+	DNSNear   string `env:"DNS_NEAR"`
 }
 
 const variablePrefix = "MATCHMAKER_"
 
 func (s *settings) flags(f *pflag.FlagSet) {
 	f.StringVar(&s.RedisURL, "redis-url", "redis://127.0.0.1:6379/0",
-		"the `URL` of Redis: redis://, rediss:// or unix://; \"embedded:\" starts one inside sidecar or run, to try things")
+		"the `URL` of Redis: redis://, rediss:// or unix://; \"embedded:\" starts one inside sidecar or run, to try things, \"embedded:6390\" on that port")
 	f.StringVar(&s.Backend, "backend", "redis", "who answers, by `name`: redis, ring, localhost or stub")
 	f.StringVar(&s.Ringfile, "ringfile", "", "the `file` of the ring backend: JSON, topic to list of hosts")
 	f.StringVar(&s.Prefix, "prefix", "mm", "a `word` that all keys in Redis begin with")

@@ -67,7 +67,7 @@ func (a *app) sidecar(ctx context.Context) error {
 	}
 	defer fronts.Close()
 	if fronts == nil && len(ks) == 0 {
-		return usagef("there is nothing to register and nobody to answer: want --register %s, or %s, or --listen ADDRESS",
+		return usagef("there is nothing to register and nobody to answer: want --register %s, or %s, or --listen ADDRESS, or another listener",
 			registrationForm, variableOf("register"))
 	}
 	staying, leave := context.WithCancel(context.WithoutCancel(ctx))
@@ -89,9 +89,9 @@ func (a *app) sidecar(ctx context.Context) error {
 // open opens Redis for a process that keeps registrations; embedded, if so configured.
 func (a *app) open(ctx context.Context) (mm *core.HeartbeatMatchMaker, end func(), err error) {
 	stop := func() {}
-	if a.RedisURL == embeddedURL {
-		if a.RedisURL, stop, err = startEmbedded(); err != nil {
-			return nil, nil, err
+	if a.embedded() {
+		if a.RedisURL, stop, err = startEmbedded(a.RedisURL); err != nil {
+			return nil, nil, usagef("%s: %w", a.origin("redis-url"), err)
 		}
 		a.log.Log().Str("redis_url", a.RedisURL).Msg("an empty Redis runs inside this process, for as long as it does")
 	}

@@ -14,17 +14,31 @@ import (
 )
 
 func (a *app) watchCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "watch [TOPIC]...",
-		Short: "Print changes as they happen",
+	var p publication
+	c := &cobra.Command{
+		Use:   "watch [TOPIC]... [--format FORMAT --out FILE]",
+		Short: "Print changes as they happen, or keep a file of hosts",
 		Long: `Prints who is there, then each change as a line, until told to stop. Without topics it watches all, and those that
 are heard of later. A host whose registration is not in Redis any more, and of which nobody said that it left, is
-held for one TTL: Redis may have lost it. When Redis fails, what is known stands, and a line says since when.`,
+held for one TTL: Redis may have lost it. When Redis fails, what is known stands, and a line says since when.
+
+With --format and --out it keeps the hosts of one topic in a file instead, for a program that reads one:
+  nginx    an upstream, to be included; of those who can be picked
+  haproxy  a backend, to be named with another -f; of those who can be picked
+  file_sd  targets of Prometheus, of all who have an address
+The file is replaced as a whole, keeps its mode, and is written only if it changes. It stays as it is while Redis
+fails, while nobody is there (unless --allow-empty), and while what is new does not pass --check. A --check or
+--reload that fails, or takes longer than 30s, is logged and tried again. --reload is also run at the start. A host
+whose address could break out of the format is left out, and the log says so.`,
 		Example: `  matchmaker watch compute
+  matchmaker watch web --format nginx --out /etc/nginx/conf.d/web.conf --reload "nginx -s reload"
+  matchmaker watch web --format haproxy --out web.cfg --check "haproxy -c -f haproxy.cfg -f {}"
   matchmaker watch --json | jq -c 'select(.change=="held")'`,
 		Args: operands(0, -1, "topics"),
-		RunE: a.watch,
+		RunE: func(cmd *cobra.Command, topics []string) error { return a.watch(cmd.Context(), topics, p) },
 	}
+	p.flags(c.Flags())
+	return c
 }
 
 // watchable is a listing that can be watched.
@@ -33,24 +47,32 @@ type watchable interface {
 	core.Watcher
 }
 
-func (a *app) watch(cmd *cobra.Command, topics []string) error {
+func (a *app) watch(ctx context.Context, topics []string, p publication) error {
 	if len(topics) == 0 && a.Backend == "redis" {
 		if err := a.needOwnLayout("watch without topics", "keeps no list of them to follow; name some"); err != nil {
 			return err
 		}
+	}
+	for _, topic := range topics {
+		if err := core.CheckTopic(topic); err != nil && a.Backend == "redis" {
+			return usageError{err}
+		}
+	}
+	writes, err := p.wanted(a, topics)
+	if err != nil {
+		return err
 	}
 	from, backend, err := a.watchable()
 	if err != nil {
 		return err
 	}
 	defer closeSoon(backend)
-	for _, topic := range topics {
-		if err := core.CheckTopic(topic); err != nil && a.Backend == "redis" {
-			return usageError{err}
-		}
-	}
-	ctx, _, release := stopping(cmd.Context())
+	ctx, _, release := stopping(ctx)
 	defer release()
+	if writes {
+		p.publish(ctx, a, from, topics[0])
+		return nil
+	}
 	w := &watching{a: a, from: from, seen: make(map[string]bool)}
 	defer w.going.Wait()
 	for _, topic := range topics {

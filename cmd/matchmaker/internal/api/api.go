@@ -39,6 +39,7 @@ type API struct {
 	ready     readiness
 	tellings  tellings // to callers on this machine
 	strangers tellings
+	targets   targets
 	verbs     gate
 	going     sync.WaitGroup
 	end       context.CancelFunc

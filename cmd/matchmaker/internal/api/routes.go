@@ -24,6 +24,8 @@ func (a *API) reads(ts *tellings) []route {
 	rs := []route{
 		{"GET", "/healthz", a.health},
 		{"GET", "/readyz", a.readyz},
+		{"GET", "/sd", a.allTargets},
+		{"GET", "/sd/{topic}", a.topicTargets},
 		{"GET", "/v1/openapi.yaml", a.document},
 		{"GET", "/v1/registrations", a.registrations},
 		{"GET", "/v1/resolve/{key}", a.resolve},

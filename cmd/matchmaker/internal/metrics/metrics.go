@@ -27,11 +27,12 @@ type Metrics struct {
 	events   *prometheus.CounterVec
 	resolves map[string]prometheus.Counter
 	requests *prometheus.CounterVec
+	queries  map[int]prometheus.Counter // by rcode
 }
 
 // New returns the metrics of a process that beats every freq.
 func New(freq time.Duration) *Metrics {
-	m := &Metrics{registry: prometheus.NewRegistry(), freq: freq, resolves: make(map[string]prometheus.Counter)}
+	m := &Metrics{registry: prometheus.NewRegistry(), freq: freq, resolves: make(map[string]prometheus.Counter), queries: make(map[int]prometheus.Counter)}
 	counters := func(name, help string, labels ...string) *prometheus.CounterVec {
 		v := prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
 		m.registry.MustRegister(v)
@@ -49,6 +50,7 @@ func New(freq time.Duration) *Metrics {
 	m.events = counters("matchmaker_events_total", "What happened to registrations of this process, as the log tells it.", "event")
 	m.requests = counters("matchmaker_http_requests_total", "Requests answered, by path as the API's document names it, and status.", "path", "status")
 	resolves := counters("matchmaker_resolves_total", "Keys answered, by outcome.", "outcome")
+	queries := counters("matchmaker_dns_queries_total", "Questions answered by DNS, by code.", "rcode")
 	for o := core.Unknown; o <= core.Absent; o++ { // so that a rate knows where it began
 		m.beats.WithLabelValues(o.String())
 	}
@@ -57,6 +59,9 @@ func New(freq time.Duration) *Metrics {
 	}
 	for _, outcome := range outcomes {
 		m.resolves[outcome] = resolves.WithLabelValues(outcome)
+	}
+	for code, name := range rcodes {
+		m.queries[code] = queries.WithLabelValues(name)
 	}
 	m.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
@@ -76,6 +81,16 @@ func (m *Metrics) Answered(path string, status int) {
 		path = "none"
 	}
 	m.requests.WithLabelValues(path, strconv.Itoa(status)).Inc()
+}
+
+// rcodes are the codes of DNS that are answered here.
+var rcodes = map[int]string{0: "noerror", 1: "formerr", 2: "servfail", 3: "nxdomain", 4: "notimp", 5: "refused", 16: "badvers"}
+
+// AnsweredDNS counts a question, by the code of its answer.
+func (m *Metrics) AnsweredDNS(rcode int) {
+	if c := m.queries[rcode]; c != nil {
+		c.Inc()
+	}
 }
 
 var outcomes = []string{"found", "no-hosts", "unknown-topic", "no-match", "cannot-tell", "invalid"}

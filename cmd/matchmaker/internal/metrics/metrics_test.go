@@ -136,13 +136,15 @@ func TestSeriesAreBounded(t *testing.T) {
 	for i := range 1000 {
 		resolve(t.Context(), fmt.Sprint("nosuch ", i))
 		m.Answered("", 404)
+		m.AnsweredDNS(i)
 	}
 	page := m.page()
 	if n := len(regexp.MustCompile(`(?m)^matchmaker_members\{state="up",`).FindAllString(page, -1)); n != mostTopics+1 {
 		t.Errorf("%d topics have series, want %d and the rest", n, mostTopics)
 	}
 	says(t, page, `matchmaker_members{state="up",topic="t000"} 2`, `matchmaker_members{state="up",topic="{other}"} 200`,
-		`matchmaker_http_requests_total{path="none",status="404"} 1000`)
+		`matchmaker_http_requests_total{path="none",status="404"} 1000`,
+		`matchmaker_dns_queries_total{rcode="nxdomain"} 1`)
 	if n := strings.Count(page, "\n"); n > 1000 {
 		t.Errorf("%d lines", n)
 	}

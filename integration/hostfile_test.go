@@ -6,8 +6,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"os"
-	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -144,30 +142,5 @@ func TestProxiesThatReadAFileFailNoRequestThroughJoinsAndLeaves(t *testing.T) {
 			t.Errorf("%s: %d of %d requests failed: %v", name, l.failed.Load(), l.sent, l.why)
 		}
 		t.Logf("%s: %d requests, %s", name, l.sent, l.late)
-	}
-}
-
-// Prometheus reads a file of its own format again by itself.
-func TestPrometheusReadsTheFileOfTargets(t *testing.T) {
-	if testing.Short() {
-		t.Skip("prometheus is more than Go")
-	}
-	t.Parallel()
-	r := integration.StartRedis(t)
-	file := t.TempDir() + "/nodes.json"
-	beatingSidecar(r, beating, "node=a,addr="+scraped(t).Addr).Start(t)
-	integration.Matchmaker("watch", "node", "--format", "file_sd", "--out", file).With("MATCHMAKER_REDIS_URL=" + r.URL).Start(t)
-	targets := prometheus(t, `
-global: {scrape_interval: 200ms, scrape_timeout: 200ms}
-scrape_configs:
-  - job_name: nodes
-    file_sd_configs: [{files: ["`+file+`"]}]
-    relabel_configs: [{source_labels: [__meta_matchmaker_host], target_label: instance}]
-`)
-	becomes(t, 3*soon, targets, "a=up")
-	beatingSidecar(r, beating, "node=b,addr="+scraped(t).Addr).Start(t)
-	becomes(t, soon, targets, "a=up b=up")
-	if text, err := os.ReadFile(file); err != nil || !strings.Contains(string(text), `"__meta_matchmaker_topic": "node"`) {
-		t.Errorf("%v: %s", err, text)
 	}
 }

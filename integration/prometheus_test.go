@@ -79,6 +79,7 @@ func scraped(t *testing.T) *http.Server {
 	return answering(t, "127.0.0.1:0", "matchmaker_test 1\n")
 }
 
+// Prometheus is told of the targets by HTTP, and by a file, which it reads again by itself. It takes either over every 5 s.
 func TestPrometheusScrapesWhoIsThere(t *testing.T) {
 	if testing.Short() {
 		t.Skip("prometheus is more than Go")
@@ -91,6 +92,8 @@ func TestPrometheusScrapesWhoIsThere(t *testing.T) {
 	ops := "127.0.0.1:" + port(t)
 	asked := sidecar("a", "--listen", "off", "--listen-ops", ops)
 	sidecar("b", "--listen", "off")
+	file := t.TempDir() + "/nodes.json"
+	integration.Matchmaker("watch", "node", "--format", "file_sd", "--out", file).With("MATCHMAKER_REDIS_URL=" + r.URL).Start(t)
 	targets := prometheus(t, `
 global: {scrape_interval: 200ms, scrape_timeout: 200ms}
 scrape_configs:
@@ -98,20 +101,31 @@ scrape_configs:
     http_sd_configs: [{url: "http://`+ops+`/sd", refresh_interval: 200ms}]
     relabel_configs:
       - {source_labels: [__meta_matchmaker_label_rack], target_label: instance}
+  - job_name: file
+    file_sd_configs: [{files: ["`+file+`"]}]
+    relabel_configs: [{source_labels: [__meta_matchmaker_host], target_label: instance}]
 `)
-	becomes(t, 3*soon, targets, "a=up b=up")
+	// both is what targets are if either way leads to hosts.
+	both := func(hosts ...string) string {
+		var all []string
+		for _, host := range hosts {
+			all = append(all, host+"=up", host+"=up")
+		}
+		return strings.Join(all, " ")
+	}
+	becomes(t, 3*soon, targets, both("a", "b"))
 	c := sidecar("c", "--listen", "off")
-	becomes(t, soon, targets, "a=up b=up c=up")
+	becomes(t, soon, targets, both("a", "b", "c"))
 	c.Kill()
-	becomes(t, soon, targets, "a=up b=up")
+	becomes(t, soon, targets, both("a", "b"))
 	r.Kill()
 	asked.Says(soon, event(core.Degraded))
-	stays(t, time.Second, targets, "a=up b=up")
+	stays(t, time.Second, targets, both("a", "b"))
 	asked.Kill()
 	asked = beatingSidecar(r, beating, "node=a", "--listen", "off", "--listen-ops", ops).Start(t) // it knows nothing, and says so
 	listens(t, asked, "listen-ops")
 	if got := bodyOf(t.Context(), "http://"+ops+"/sd"); !strings.HasPrefix(got, "503 ") {
 		t.Errorf("a sidecar that knows nothing answers %s", got)
 	}
-	stays(t, time.Second, targets, "a=up b=up")
+	stays(t, time.Second, targets, both("a", "b"))
 }

@@ -185,3 +185,69 @@ func TestSigtermEndsRequestsWell(t *testing.T) {
 		}
 	}
 }
+
+func TestASidecarAnswersDNS(t *testing.T) {
+	t.Parallel()
+	m := startRedis(t)
+	b := sidecar("--listen", "off", "--listen-dns", "127.0.0.1:0", "--dns-domain", "MM.test", "--dns-near", "east", "--register", "a=x,addr=10.0.0.1:80,zone=west,weight=7").at(m).start(t)
+	at := listens(t, &b.err, "listen-dns")
+	b.err.says(t, `"domain":"mm.test."`, `"event":"registered"`)
+	for _, network := range []string{"udp", "tcp"} {
+		its := &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, network, at)
+		}}
+		eventually(t, "the host is found", func() bool {
+			found, err := its.LookupHost(t.Context(), "a.mm.test.")
+			return err == nil && len(found) == 1 && found[0] == "10.0.0.1"
+		})
+		_, srv, err := its.LookupSRV(t.Context(), "a", "tcp", "mm.test.")
+		if err != nil || len(srv) != 1 || *srv[0] != (net.SRV{Target: "x.a.mm.test.", Port: 80, Priority: 1, Weight: 7}) {
+			t.Errorf("%v, %v", srv, err)
+		}
+	}
+	ops := sidecar("--listen", "off", "--listen-ops", "127.0.0.1:0", "--listen-dns", "127.0.0.1:0").at(m).start(t) // registers nobody
+	code, page := httpAsk(t, listens(t, &ops.err, "listen-ops"), "GET", "/metrics", "")
+	if code != 200 || !strings.Contains(page, `matchmaker_dns_queries_total{rcode="noerror"} 0`) {
+		t.Errorf("%d %s", code, page)
+	}
+	for args, want := range map[string]string{
+		"--listen-dns " + at:                              `--listen-dns is "` + at + `"`,
+		"--listen-dns 127.0.0.1":                          `--listen-dns: invalid address "127.0.0.1": want host:port`,
+		"--listen-dns 127.0.0.1:0 --dns-domain .":         `--dns-domain: invalid domain ".": want a name such as "matchmaker"`,
+		"--listen-dns 127.0.0.1:0 --dns-domain a..b":      `invalid domain "a..b"`,
+		"--listen-dns 127.0.0.1:0 --listen-ops 1.2.3.4":   `--listen-ops: invalid address`,
+		"--listen-dns off":                                "there is nothing to register and nobody to answer",
+		"--redis-url embedded:0 --listen-dns 127.0.0.1:0": `want embedded: or embedded:PORT`,
+		"--redis-url embedded:x --listen-dns 127.0.0.1:0": `want embedded: or embedded:PORT`,
+	} {
+		if r := sidecar(append([]string{"--listen", "off"}, strings.Fields(args)...)...).at(m).run(t); r.code != exitUsage || !strings.Contains(r.err, want) {
+			t.Errorf("%s: %+v, want %s", args, r, want)
+		}
+	}
+	if code := b.end(t); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	if c, err := net.Listen("tcp", at); err != nil {
+		t.Error("after the end: ", err)
+	} else {
+		c.Close()
+	}
+}
+
+func TestAnEmbeddedRedisIsFoundAtItsPort(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, port, _ := net.SplitHostPort(l.Addr().String())
+	if r := sidecar("--register", "a=x", "--redis-url", "embedded:"+port).run(t); r.code != exitUsage || !strings.Contains(r.err, "address already in use") {
+		t.Errorf("%+v", r)
+	}
+	l.Close()
+	b := sidecar("--register", "a=x", "--redis-url", "embedded:"+port, "--listen", "off").start(t)
+	b.err.says(t, `"event":"registered"`)
+	if r := matchmaker("resolve", "a", "--redis-url", "redis://127.0.0.1:"+port).run(t); r.out != "x\n" {
+		t.Errorf("%+v", r)
+	}
+}

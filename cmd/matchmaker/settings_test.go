@@ -51,7 +51,7 @@ func TestAFlagBeatsItsVariableAndThatTheDefault(t *testing.T) {
 		return got
 	}
 	checked := func(s settings) settings { // what a command without flags of its own has beside
-		s.Advertise, s.Listen, s.ListenOps = "auto", defaultListen, listenOff
+		s.Advertise, s.Listen, s.ListenOps, s.ListenDNS, s.DNSDomain = "auto", defaultListen, listenOff, listenOff, "matchmaker"
 		s.CheckInterval, s.CheckTimeout, s.CheckRise, s.CheckFall = checks.DefaultInterval, checks.DefaultTimeout, checks.DefaultRise, checks.DefaultFall
 		return s
 	}

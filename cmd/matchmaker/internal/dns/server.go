@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -189,6 +190,7 @@ type counted struct {
 
 func (c counted) Write(b []byte) (int, error) {
 	const truncated, recursion = 1 << 1, 1 << 7
+	b = slices.Clone(b)
 	code := int(b[3] & 0xf)
 	if b[3] &^= recursion; code == dns.RcodeFormatError || code == dns.RcodeNotImplemented {
 		b[2] &^= truncated

@@ -8,6 +8,7 @@ CELLS     ?= 8
 MINUTES   ?= 30
 SEED      ?= 1
 ONLY      ?=
+FOLDER    ?=
 RACE      ?= -race
 PREVIOUS  ?= $(shell git describe --tags --abbrev=0 HEAD^ 2>/dev/null)
 STAGE      = STAGES=bin/stages .ci/stage
@@ -18,7 +19,7 @@ REDIS_PACKAGES = $(shell go list -f '{{.ImportPath}} {{.Name}} {{.TestImports}} 
 
 .DEFAULT_GOAL = help
 .NOTPARALLEL:
-.PHONY: help setup build test lint integration topologies fuzz fuzz-long bench api-bench budgets restart simulate memory mutants faults faults-quick soak mixed ci
+.PHONY: help setup build test lint integration topologies fuzz fuzz-long bench api-bench budgets restart screenshots simulate memory mutants faults faults-quick soak mixed ci
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -70,6 +71,9 @@ budgets: ## measure at full size what is promised of watchers, herds, deaths and
 restart: ## measure at full size, at 2,000 requests a second: rolling restarts, kills, an outage of Redis (12 min)
 	@mkdir -p bin && rm -f bin/restart
 	@go test -count=1 -timeout 25m -run '^(TestRolling|TestOutageOfRedisFails|TestBudgetJoinReaches)' ./integration -args -budgets $(CURDIR)/bin/restart; code=$$?; cat bin/restart; exit $$code
+
+screenshots: ## look at the page with Chromium, and write docs/images/*.png; with FOLDER every look, there (2 min)
+	CI=true go test -count=1 -timeout 5m -run '^TestScreenshots' ./integration/page -args -screenshots '$(or $(FOLDER),$(CURDIR)/docs/images)' -all=$(if $(FOLDER),true,false)
 
 simulate: ## let 200 hosts come, go and fail for HOURS (3) drawn from SEED (1), and check every promise
 	HOURS=$(HOURS) SEED=$(SEED) go test -v -count=1 -timeout 0 ./integration/simulate

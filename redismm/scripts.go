@@ -58,6 +58,9 @@ var nowLua string
 //go:embed lua/snapshot.lua
 var snapshotLua string
 
+//go:embed lua/lives.lua
+var livesLua string
+
 //go:embed lua/pick.lua
 var pickLua string
 
@@ -94,6 +97,7 @@ var (
 	ticketScript   = newScript(ticketLua, false)
 	glanceScript   = newScript(glanceLua, false)
 	snapshotScript = newScript(snapshotLua, false)
+	livesScript    = newScript(livesLua, false)
 	pickScript     = newScript(pickLua, false)
 
 	osloBeatScript  = newScript(osloLua+osloBeatLua, true)

@@ -16,6 +16,7 @@ import (
 
 	"github.com/redismm/matchmaker/cmd/matchmaker/internal/api"
 	"github.com/redismm/matchmaker/cmd/matchmaker/internal/dns"
+	"github.com/redismm/matchmaker/cmd/matchmaker/internal/page"
 	"github.com/redismm/matchmaker/core"
 	"github.com/redismm/matchmaker/redismm"
 )
@@ -131,9 +132,11 @@ func (a *app) apiOf(mm *core.HeartbeatMatchMaker, ks []kept) api.Config {
 		c.Awaited = append(c.Awaited, k.Registration)
 	}
 	c.Resolve, c.Answered = a.metrics.Resolve(mm.Resolve), a.metrics.Answered
-	c.More = map[string]http.Handler{"/metrics": a.metrics.Handler()}
+	c.Freq, c.TTL = a.HeartbeatFreq, a.HeartbeatTTL
+	c.More = page.Files()
+	c.More["/metrics"] = a.metrics.Handler()
 	if s, ok := a.registryKept.(*redismm.Store); ok {
-		c.Drain = s.DrainFor
+		c.Drain, c.Lives = s.DrainFor, s.Lives
 	}
 	return c
 }

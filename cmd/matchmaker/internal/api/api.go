@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/redismm/matchmaker/core"
+	"github.com/redismm/matchmaker/redismm"
 )
 
 // Config is what an API serves.
@@ -17,6 +18,10 @@ type Config struct {
 	Resolve core.Exchange
 	// Drain drains a host from outside for d, or ends that with 0; nil is [core.ErrUnsupported].
 	Drain func(ctx context.Context, topic, host string, d time.Duration, reason string) error
+	// Lives says how long hosts of a topic have left, and which are drained from outside; nil is that nobody knows.
+	Lives func(ctx context.Context, topic string, hosts []string) (*redismm.Lives, error)
+	// Freq and TTL are how the MatchMaker keeps what is registered.
+	Freq, TTL time.Duration
 	// Awaited are registrations that are to be kept, though perhaps not yet: the process is not ready before.
 	Awaited []core.Registration
 	// Complete completes and checks what is to be registered; nil leaves it as it is.
@@ -70,6 +75,8 @@ func New(c Config) *API {
 	a.ready.begin(c.Awaited)
 	a.tellings.begin(ctx, c.MatchMaker.Live(), a.Message)
 	a.strangers.begin(ctx, c.MatchMaker.Live(), a.Message)
+	a.tellings.pulse.begin(a, &a.tellings)
+	a.strangers.pulse.begin(a, &a.strangers)
 	a.going.Go(func() { a.ready.follow(ctx, c.MatchMaker) })
 	return a
 }

@@ -29,11 +29,7 @@ func (a *API) changes(ts *tellings, w http.ResponseWriter, r *http.Request) erro
 		return errReaders
 	}
 	defer ts.part(t)
-	s := stream{ResponseController: http.NewResponseController(w), w: w}
-	s.SetReadDeadline(time.Time{}) // of the server, for a request
-	w.Header().Set("Content-Type", "text/event-stream")
-	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("X-Accel-Buffering", "no")
+	s := newStream(w)
 	if r.Method == http.MethodHead {
 		return nil
 	}
@@ -41,7 +37,7 @@ func (a *API) changes(ts *tellings, w http.ResponseWriter, r *http.Request) erro
 	if at, known := t.after(r.Header.Get("Last-Event-ID")); known {
 		n = at
 	}
-	if !s.send([]byte("retry: 1000\n\n")) {
+	if !s.begin() {
 		return nil
 	}
 	keepalive := time.NewTicker(quiet)
@@ -55,7 +51,7 @@ func (a *API) changes(ts *tellings, w http.ResponseWriter, r *http.Request) erro
 		select {
 		case <-newer:
 		case <-keepalive.C:
-			if !s.send([]byte(": quiet\n\n")) {
+			if !s.rest() {
 				return nil
 			}
 		case <-r.Context().Done():
@@ -71,6 +67,20 @@ type stream struct {
 	*http.ResponseController
 	w http.ResponseWriter
 }
+
+// newStream makes an answer one that goes on: of server-sent events.
+func newStream(w http.ResponseWriter) *stream {
+	s := &stream{ResponseController: http.NewResponseController(w), w: w}
+	s.SetReadDeadline(time.Time{}) // of the server, for a request
+	w.Header().Set("Content-Type", "text/event-stream")
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("X-Accel-Buffering", "no")
+	return s
+}
+
+// begin sends how soon to come back, and rest that there is nothing to tell.
+func (s *stream) begin() bool { return s.send([]byte("retry: 1000\n\n")) }
+func (s *stream) rest() bool  { return s.send([]byte(": quiet\n\n")) }
 
 // send sends what there is, and says whether the reader takes it.
 func (s *stream) send(frames ...[]byte) bool {

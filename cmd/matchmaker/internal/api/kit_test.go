@@ -175,8 +175,13 @@ type sent struct{ id, kind, data string }
 // read begins to read the changes of a topic over HTTP, after an id unless that is empty.
 func read(t testing.TB, url, topic, after string) *reader {
 	t.Helper()
+	return readAt(t, url+"/v1/topics/"+topic+"/changes", after)
+}
+
+func readAt(t testing.TB, url, after string) *reader {
+	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
-	r, err := http.NewRequestWithContext(ctx, "GET", url+"/v1/topics/"+topic+"/changes", nil)
+	r, err := http.NewRequestWithContext(ctx, "GET", url, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -228,7 +233,19 @@ func (r *reader) says(kind string, words ...string) sent {
 	if !ok || e.kind != kind {
 		r.t.Fatalf("the stream says %+v (%v), want %s with %q", e, r.lines.Err(), kind, words)
 	}
-	schema := map[string]string{"snapshot": "Topic", "change": "Change"}[kind]
+	r.conforms(e)
+	for _, word := range words {
+		if !strings.Contains(e.data, word) {
+			r.t.Fatalf("the stream says %+v, want %s with %q", e, kind, word)
+		}
+	}
+	return e
+}
+
+// conforms holds an event to the document.
+func (r *reader) conforms(e sent) {
+	r.t.Helper()
+	schema := map[string]string{"snapshot": "Topic", "change": "Change", "gone": "Gone", "lives": "Lives", "sidecar": "Process"}[e.kind]
 	var data any
 	if err := json.Unmarshal([]byte(e.data), &data); err != nil {
 		r.t.Fatal(err)
@@ -236,12 +253,6 @@ func (r *reader) says(kind string, words ...string) sent {
 	if err := documented(r.t).Components.Schemas[schema].Value.VisitJSON(data, openapi3.EnableJSONSchema2020()); err != nil {
 		r.t.Errorf("%s is not as documented: %v", e.data, err)
 	}
-	for _, word := range words {
-		if !strings.Contains(e.data, word) {
-			r.t.Fatalf("the stream says %+v, want %s with %q", e, kind, word)
-		}
-	}
-	return e
 }
 
 // put registers hosts as somebody else's.

@@ -158,7 +158,16 @@ func (d *readiness) of(s *core.Status, at place) (int, string) {
 }
 
 func (a *API) readyz(w http.ResponseWriter, _ *http.Request) error {
-	all := a.MatchMaker.Registrations()
+	now := a.readyNow(a.MatchMaker.Registrations())
+	status := http.StatusServiceUnavailable
+	if now.Status == "ready" || now.Status == "degraded" {
+		status = http.StatusOK
+	}
+	return a.answer(w, status, now)
+}
+
+// readyNow says how this process is, with these registrations.
+func (a *API) readyNow(all []core.Status) Ready {
 	now := a.ready.now(all, a.shown(all))
 	if now.Status == "ready" {
 		now = a.doubted()
@@ -166,11 +175,7 @@ func (a *API) readyz(w http.ResponseWriter, _ *http.Request) error {
 	if now.err != nil {
 		now.Reason = a.Message(now.err)
 	}
-	status := http.StatusServiceUnavailable
-	if now.Status == "ready" || now.Status == "degraded" {
-		status = http.StatusOK
-	}
-	return a.answer(w, status, now)
+	return now
 }
 
 // mostShown bounds how many topics are followed for the sake of drains from outside.

@@ -26,6 +26,7 @@ func (a *API) reads(ts *tellings) []route {
 		{"GET", "/readyz", a.readyz},
 		{"GET", "/sd", a.allTargets},
 		{"GET", "/sd/{topic}", a.topicTargets},
+		{"GET", "/v1/changes", func(w http.ResponseWriter, r *http.Request) error { return a.everything(ts, w, r) }},
 		{"GET", "/v1/openapi.yaml", a.document},
 		{"GET", "/v1/registrations", a.registrations},
 		{"GET", "/v1/resolve/{key}", a.resolve},
@@ -88,7 +89,7 @@ func (a *API) handler(rs []route) http.Handler {
 	}
 	mux := http.NewServeMux()
 	for at, methods := range paths {
-		mux.HandleFunc(at, func(w http.ResponseWriter, r *http.Request) { a.serve(w, r, at, methods) })
+		mux.HandleFunc(at, func(w http.ResponseWriter, r *http.Request) { a.serve(w, r, strings.TrimSuffix(at, "{$}"), methods) })
 	}
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { a.refuse(w, r, "", errNoPath) })
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -19,6 +19,7 @@ type telling struct {
 	topic string
 	name  string // in ids: another telling of the topic counts from another beginning
 	stale func(error) string
+	any   *bell // of all tellings
 
 	mu      sync.Mutex
 	view    *core.View
@@ -106,6 +107,7 @@ func (t *telling) show(v *core.View) {
 
 // wake lets the readers go on. The caller holds mu.
 func (t *telling) wake() {
+	t.any.ring()
 	if t.newer != nil {
 		close(t.newer)
 		t.newer = nil
@@ -122,6 +124,13 @@ func event(to *bytes.Buffer, id, kind string, data any) {
 	lines.SetEscapeHTML(false)
 	lines.Encode(data) // on one line
 	to.WriteByte('\n')
+}
+
+// eventOf is one event without an id.
+func eventOf(kind string, data any) []byte {
+	var text bytes.Buffer
+	event(&text, "", kind, data)
+	return text.Bytes()
 }
 
 // from returns what comes from frame n on, the number of the frame after that, and what is closed once there is more.
@@ -155,6 +164,8 @@ type tellings struct {
 	live  *core.Live
 	stale func(error) string
 	going sync.WaitGroup
+	any   bell // rung when one of them has something new
+	pulse pulse
 
 	mu      sync.Mutex
 	byTopic map[string]*telling
@@ -178,7 +189,7 @@ func (ts *tellings) join(topic string) *telling {
 		if len(ts.byTopic) >= mostTellings && !ts.dropIdle() {
 			return nil
 		}
-		t = &telling{topic: topic, name: rand.Text()[:8], stale: ts.stale}
+		t = &telling{topic: topic, name: rand.Text()[:8], stale: ts.stale, any: &ts.any}
 		ts.byTopic[topic] = t
 		ctx, end := context.WithCancel(ts.ctx)
 		t.end = end

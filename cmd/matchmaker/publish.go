@@ -28,7 +28,7 @@ func (p *publication) flags(f *pflag.FlagSet) {
 	f.StringVar(&p.file.Path, "out", "", "the `file` that is kept")
 	f.StringVar(&p.name, "name", "", "the `name` of the upstream or backend (default the topic)")
 	f.StringVar(&p.file.Check, "check", "", "a `command` for sh that a new file must pass; {} is its path")
-	f.StringVar(&p.file.Reload, "reload", "", "a `command` for sh that is run when the file was replaced, and until it passes")
+	f.StringVar(&p.file.Reload, "reload", "", "a `command` for sh that is run when the file was replaced, until it passes; {} is its path")
 	f.BoolVar(&p.allowEmpty, "allow-empty", false, "write the file though nobody is there")
 	f.DurationVar(&p.quiet, "quiet", 200*time.Millisecond, "how long nothing may change before the file is written; after 5 times as long it is written anyway")
 	f.SortFlags = false

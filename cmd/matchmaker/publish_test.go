@@ -90,10 +90,13 @@ func TestAFileIsCheckedBeforeItIsReplaced(t *testing.T) {
 		t.Fatal(err)
 	}
 	matchmaker("register", "web", "x", "--addr=10.0.0.1:80", "--heartbeat-ttl=60s").at(m).run(t)
-	b := matchmaker("watch", "web", "--format=file_sd", "--out", path, "--check", "grep -q 10.0.0.1 {} && test -e "+ok+" || { echo no such luck; exit 7; }",
+	b := matchmaker("watch", "web", "--format=file_sd", "--out", path, "--check", "grep -q 10.0.0.1 {} && test -e "+ok+" || { echo no such luck with {}; exit 7; }",
 		"--reload", "echo x >> "+loads+"; test $(wc -l < "+loads+") -gt 2").at(m).start(t)
-	b.err.says(t, "no such luck", "exit status 7")
-	time.Sleep(100 * time.Millisecond)
+	b.err.says(t, "no such luck with {}", "exit status 7")
+	time.Sleep(2 * time.Second) // it is tried again, and again
+	if n := strings.Count(b.err.String(), "trying again"); n != 1 {
+		t.Errorf("the same is reported %d times", n)
+	}
 	if got := read(t, path); got != "old" {
 		t.Errorf("it was replaced by %q", got)
 	}

@@ -75,7 +75,7 @@ func (f *File) Replace(ctx context.Context, text []byte) error {
 		err = cerr
 	}
 	if err == nil && f.Check != "" {
-		err = command(ctx, "check", strings.ReplaceAll(f.Check, "{}", quoted(temp.Name())))
+		err = command(ctx, "check", f.Check, temp.Name())
 	}
 	if err != nil {
 		return err
@@ -121,14 +121,15 @@ func (f *File) Reloaded(ctx context.Context) error {
 	if f.Reload == "" {
 		return nil
 	}
-	return command(ctx, "reload", f.Reload)
+	return command(ctx, "reload", f.Reload, f.Path)
 }
 
-// command runs a line of sh in a process group of its own, which is killed when it takes too long.
-func command(ctx context.Context, what, line string) error {
+// command runs a line of sh with a path in the place of each {}, in a process group of its own, which is killed when
+// it takes too long. The error has {} for the path, so that it is the same for the next.
+func command(ctx context.Context, what, line, path string) error {
 	ctx, cancel := context.WithTimeout(ctx, longestCommand)
 	defer cancel()
-	c := exec.CommandContext(ctx, "sh", "-c", line)
+	c := exec.CommandContext(ctx, "sh", "-c", strings.ReplaceAll(line, "{}", quoted(path)))
 	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	c.Cancel = func() error { return syscall.Kill(-c.Process.Pid, syscall.SIGKILL) }
 	c.WaitDelay = time.Second
@@ -141,7 +142,7 @@ func command(ctx context.Context, what, line string) error {
 	case err != nil && ctx.Err() != nil:
 		return fmt.Errorf("%s %q: %w", what, line, context.Cause(ctx))
 	case err != nil:
-		return fmt.Errorf("%s %q: %w: %s", what, line, err, bytes.TrimSpace(out.text))
+		return fmt.Errorf("%s %q: %w: %s", what, line, err, bytes.ReplaceAll(bytes.TrimSpace(out.text), []byte(path), []byte("{}")))
 	}
 	return nil
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -14,6 +13,7 @@ import (
 	"time"
 
 	"github.com/redismm/matchmaker/core"
+	"github.com/redismm/matchmaker/core/coretest"
 )
 
 // source is a Watcher whose views a test makes, and which counts those who watch.
@@ -468,19 +468,19 @@ func TestAHundredThousandMistypedTopicsAreBounded(t *testing.T) {
 		l := core.NewLive(ctx, m, nil)
 		defer l.Wait()
 		defer end()
-		before, then := held(), uint64(0)
+		before, then := coretest.InUse(), uint64(0)
 		for i := range topics {
 			if _, err := l.TopicExchange(t.Context(), fmt.Sprint("mistyped ", i)); !errors.Is(err, core.ErrUnknownTopic) {
 				t.Fatal(err)
 			}
 			if i == early {
-				then = held()
+				then = coretest.InUse()
 			}
 		}
 		if under, asked := m.under.Load(), m.asked.Load(); under != most || asked != topics-most {
 			t.Errorf("%d topics are followed and %d were asked for, want %d and %d", under, asked, most, topics-most)
 		}
-		now := held()
+		now := coretest.InUse()
 		t.Logf("held: %d bytes before, %d after %d topics, %d after %d", before, then, early, now, topics)
 		if now > before+most*each || now > then+more {
 			t.Errorf("%d bytes are held, %d after %d topics, %d before all", now, then, early, before)
@@ -492,18 +492,10 @@ func TestAHundredThousandMistypedTopicsAreBounded(t *testing.T) {
 		if n := m.under.Load(); n != 0 {
 			t.Errorf("%d topics are followed two minutes later", n)
 		}
-		if now := held(); now > before+most*late {
+		if now := coretest.InUse(); now > before+most*late {
 			t.Errorf("%d bytes are held two minutes later, %d before", now, before)
 		}
 	})
-}
-
-// held is how many bytes are in use, on the heap and the stacks of goroutines.
-func held() uint64 {
-	var s runtime.MemStats
-	runtime.GC()
-	runtime.ReadMemStats(&s)
-	return s.HeapAlloc + s.StackInuse
 }
 
 func TestWaitForReturnsWhenEnoughAreUp(t *testing.T) {

@@ -84,9 +84,11 @@ func TestReadmesThreeCommandsAreFoundByWhatIsRunAlready(t *testing.T) {
 	for i := range 3 {
 		shown(i+1, true)
 	}
-	becomes(t, soon, func(ctx context.Context) string {
-		return strings.SplitN(bodyOf(ctx, "http://127.0.0.1:"+pairs[13]+"/"), "\n", 2)[0]
-	}, "<!DOCTYPE HTML>")
+	for what, port := range map[string]string{"<title>Matchmaker": pairs[9], "<!DOCTYPE HTML": pairs[13]} { // the page, and nginx
+		integration.Eventually(t, soon, what+" is served", func() bool {
+			return strings.Contains(bodyOf(t.Context(), "http://127.0.0.1:"+port+"/"), what)
+		})
+	}
 	t.Cleanup(func() { _ = syscall.Kill(-hosts[1].Pid(), syscall.SIGKILL) }) // what it ran
 	hosts[1].Kill()
 	shown(2, false)

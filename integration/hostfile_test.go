@@ -3,7 +3,6 @@ package integration_test
 import (
 	"context"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"sync"
@@ -54,15 +53,7 @@ func getting(t *testing.T, url string) *client {
 		if err != nil {
 			return err
 		}
-		resp, err := tr.RoundTrip(r)
-		if err != nil {
-			return err
-		}
-		defer resp.Body.Close()
-		if _, err = io.Copy(io.Discard, resp.Body); err == nil && resp.StatusCode != http.StatusOK {
-			err = fmt.Errorf("status %s", resp.Status)
-		}
-		return err
+		return succeeds(tr, r)
 	}
 	return c
 }

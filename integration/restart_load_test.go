@@ -71,17 +71,22 @@ func httpClient(t *testing.T, w core.Watcher, topic string) *client {
 		if err != nil {
 			return err
 		}
-		resp, err := tr.RoundTrip(req)
-		if err != nil {
-			return err
-		}
-		defer resp.Body.Close()
-		if _, err = io.Copy(io.Discard, resp.Body); err == nil && resp.StatusCode != http.StatusOK {
-			err = fmt.Errorf("status %s", resp.Status)
-		}
-		return err
+		return succeeds(tr, req)
 	}
 	return c
+}
+
+// succeeds sends a request and reads the answer, which is not OK with an error.
+func succeeds(tr http.RoundTripper, req *http.Request) error {
+	resp, err := tr.RoundTrip(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if _, err = io.Copy(io.Discard, resp.Body); err == nil && resp.StatusCode != http.StatusOK {
+		err = fmt.Errorf("status %s", resp.Status)
+	}
+	return err
 }
 
 // warm sends requests until the client has made n connections, and needs no more.

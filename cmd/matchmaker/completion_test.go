@@ -47,6 +47,7 @@ func TestCommandsAndFlagsComplete(t *testing.T) {
 		{[]string{"ls", "--backend", "loc"}, "localhost"},
 		{[]string{"ls", "--log-level", "w"}, "warn"},
 		{[]string{"doctor", "--wat"}, "--watch"},
+		{[]string{"watch", "--format", "ha"}, "haproxy"},
 		{[]string{"ls", ""}, ":4"},
 	} {
 		r := matchmaker(append([]string{"__completeNoDesc"}, c.typed...)...).with("MATCHMAKER_TIMEOUT=soon").run(t)

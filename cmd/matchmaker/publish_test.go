@@ -59,8 +59,8 @@ func TestAFileFollowsATopic(t *testing.T) {
 	if read(t, path) != was {
 		t.Errorf("of nobody, and in an outage, it became %q", read(t, path))
 	}
-	if n := strings.Count(read(t, reloads), "-\n"); n < 3 || n > 4 {
-		t.Errorf("%d reloads, want one at each of 3 changes", n)
+	if n, written := strings.Count(read(t, reloads), "-\n"), strings.Count(b.err.String(), `"message":"written"`); n != written || n < 3 {
+		t.Errorf("%d reloads of a file that was written %d times, want 3 at least", n, written)
 	}
 	if code := b.end(t); code != 0 {
 		t.Errorf("exit code %d", code)
@@ -153,13 +153,15 @@ func TestAFileWaitsForQuietButNotForLong(t *testing.T) {
 	register(m, 0)
 	b := matchmaker("watch", "web", "--format=file_sd", "--out", path, "--quiet=1s").at(m).start(t)
 	holds(t, path, `"x0"`)
-	began, n := time.Now(), 0
+	began, n, pause := time.Now(), 0, time.Duration(0)
 	for strings.Count(b.err.String(), `"message":"written"`) < 2 && time.Since(began) < 20*time.Second {
 		n++
+		last := time.Now()
 		register(m, n)
 		time.Sleep(50 * time.Millisecond)
+		pause = max(pause, time.Since(last))
 	}
-	if took := time.Since(began); took < 4*time.Second || took > 15*time.Second {
+	if took := time.Since(began); took < 4*time.Second && pause < 800*time.Millisecond || took > 15*time.Second {
 		t.Errorf("written %s after the first of %d changes that never paused, want 5s", took, n)
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/redismm/matchmaker/cmd/matchmaker/internal/hostfile"
 	"github.com/redismm/matchmaker/cmd/matchmaker/internal/reply"
 	"github.com/redismm/matchmaker/core"
 )
@@ -38,6 +39,9 @@ whose address could break out of the format is left out, and the log says so.`,
 		RunE: func(cmd *cobra.Command, topics []string) error { return a.watch(cmd.Context(), topics, p) },
 	}
 	p.flags(c.Flags())
+	if err := c.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(hostfile.Formats, cobra.ShellCompDirectiveNoFileComp)); err != nil {
+		panic(err) // there is no such flag
+	}
 	return c
 }
 

@@ -3,30 +3,12 @@ package api
 import (
 	"context"
 	"fmt"
-	"iter"
 	"net/http/httptest"
-	"runtime"
 	"testing"
-	"time"
 
 	"github.com/redismm/matchmaker/core"
 	"github.com/redismm/matchmaker/core/coretest"
 )
-
-// nowhere is a registry that never heard of any topic, and remembers none.
-type nowhere struct{ *coretest.Memory }
-
-func (nowhere) Members(_ context.Context, topic string) (*core.View, error) {
-	return &core.View{Topic: topic, AsOf: time.Now()}, nil
-}
-
-func (n nowhere) Watch(ctx context.Context, topic string) iter.Seq[*core.View] {
-	return func(yield func(*core.View) bool) {
-		if v, _ := n.Members(ctx, topic); yield(v) {
-			<-ctx.Done()
-		}
-	}
-}
 
 // Regression 27, of HTTP. Topics are listed and resolved by turns, and of some the changes are asked for, by readers who
 // leave at once.
@@ -34,7 +16,7 @@ func TestAHundredThousandTopicsAskedForByHTTPAreBounded(t *testing.T) {
 	const topics, early = 100_000, 30_000
 	const most = 300 << 20 // bytes, mostly of the 10,000 topics that are followed
 	const more = 8 << 20   // of those that are not
-	mm, err := core.NewHeartbeat(nowhere{coretest.NewMemory()}, core.HeartbeatConfig{})
+	mm, err := core.NewHeartbeat(coretest.Nowhere{Memory: coretest.NewMemory()}, core.HeartbeatConfig{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,7 +26,7 @@ func TestAHundredThousandTopicsAskedForByHTTPAreBounded(t *testing.T) {
 	all := a.All()
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
-	before, then := held(), uint64(0)
+	before, then := coretest.InUse(), uint64(0)
 	for i := range topics {
 		path, want, ctx := fmt.Sprintf("/v1/topics/mistyped%d", i), 404, t.Context()
 		switch {
@@ -59,10 +41,10 @@ func TestAHundredThousandTopicsAskedForByHTTPAreBounded(t *testing.T) {
 			t.Fatalf("%s: %d %s", path, w.Code, w.Body)
 		}
 		if i == early {
-			then = held()
+			then = coretest.InUse()
 		}
 	}
-	now := held()
+	now := coretest.InUse()
 	t.Logf("held: %d bytes before, %d after %d topics, %d after %d", before, then, early, now, topics)
 	if now > before+most || now > then+more {
 		t.Errorf("%d bytes are held, %d after %d topics, %d before all", now, then, early, before)
@@ -73,12 +55,4 @@ func TestAHundredThousandTopicsAskedForByHTTPAreBounded(t *testing.T) {
 	if n := len(mm.Live().Views()); n > 10_000 {
 		t.Errorf("%d topics are followed", n)
 	}
-}
-
-// held is how many bytes are in use, on the heap and the stacks of goroutines.
-func held() uint64 {
-	var s runtime.MemStats
-	runtime.GC()
-	runtime.ReadMemStats(&s)
-	return s.HeapAlloc + s.StackInuse
 }

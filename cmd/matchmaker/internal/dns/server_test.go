@@ -8,7 +8,6 @@ import (
 	"io"
 	"iter"
 	"net"
-	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -260,28 +259,13 @@ func TestAnAddressIsTakenTwiceOrNotAtAll(t *testing.T) {
 	}
 }
 
-// nowhere is a registry that never heard of any topic, and remembers none.
-type nowhere struct{ *coretest.Memory }
-
-func (nowhere) Members(_ context.Context, topic string) (*core.View, error) {
-	return &core.View{Topic: topic, AsOf: time.Now()}, nil
-}
-
-func (n nowhere) Watch(ctx context.Context, topic string) iter.Seq[*core.View] {
-	return func(yield func(*core.View) bool) {
-		if v, _ := n.Members(ctx, topic); yield(v) {
-			<-ctx.Done()
-		}
-	}
-}
-
 // Regression 27, of DNS.
 func TestAHundredThousandTopicsAskedForByDNSAreBounded(t *testing.T) {
 	const topics, early = 100_000, 30_000
 	const most = 300 << 20 // bytes, mostly of the 10,000 topics that are followed
 	const more = 8 << 20   // of those that are not
-	s := serveOver(t, nil, nowhere{coretest.NewMemory()})
-	before, then := held(), uint64(0)
+	s := serveOver(t, nil, coretest.Nowhere{Memory: coretest.NewMemory()})
+	before, then := coretest.InUse(), uint64(0)
 	for i := range topics {
 		name := fmt.Sprintf("mistyped%d.matchmaker.", i)
 		if i%2 == 0 {
@@ -291,10 +275,10 @@ func TestAHundredThousandTopicsAskedForByDNSAreBounded(t *testing.T) {
 			t.Fatalf("%s: %s", name, short(m))
 		}
 		if i == early {
-			then = held()
+			then = coretest.InUse()
 		}
 	}
-	now := held()
+	now := coretest.InUse()
 	t.Logf("held: %d bytes before, %d after %d topics, %d after %d", before, then, early, now, topics)
 	if now > before+most || now > then+more {
 		t.Errorf("%d bytes are held, %d after %d topics, %d before all", now, then, early, before)
@@ -302,12 +286,4 @@ func TestAHundredThousandTopicsAskedForByDNSAreBounded(t *testing.T) {
 	if n := len(s.live.Views()); n > 10_000 {
 		t.Errorf("%d topics are followed", n)
 	}
-}
-
-// held is how many bytes are in use, on the heap and the stacks of goroutines.
-func held() uint64 {
-	var s runtime.MemStats
-	runtime.GC()
-	runtime.ReadMemStats(&s)
-	return s.HeapAlloc + s.StackInuse
 }

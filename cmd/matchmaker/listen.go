@@ -29,9 +29,9 @@ const (
 
 func (s *settings) listenFlags(f *pflag.FlagSet, here string) {
 	f.StringVar(&s.Listen, "listen", here,
-		"where the HTTP API answers, every verb: an `address` of the loopback interface, the path of a socket, or off")
+		"where the HTTP API answers, every verb, and the page: an `address` of the loopback interface, the path of a socket, or off")
 	f.StringVar(&s.ListenOps, "listen-ops", listenOff,
-		"where health, metrics and the API's reads answer, no verb: any `address`, such as :7767, or off")
+		"where the page, health, metrics and the API's reads answer, no verb: any `address`, such as :7767, or off")
 	f.StringVar(&s.ListenDNS, "listen-dns", listenOff,
 		"where DNS is answered, by UDP and TCP: any `address`, such as 127.0.0.1:7753, or off")
 	f.StringVar(&s.DNSDomain, "dns-domain", "matchmaker", "the `domain` below which DNS has the topics")

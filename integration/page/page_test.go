@@ -31,7 +31,9 @@ func TestAJoinIsARowWithinASecond(t *testing.T) {
 	}
 	p.until(time.Second+late, "the second is there", row("web", "web2"))
 	t.Logf("a row after %s", time.Since(began))
-	p.until(soon, "the change is told", `/web2 of web joined/.test(document.querySelector('#changes li')?.innerText)`)
+	s.keep(quick, core.Registration{Topic: "other", Host: "other1"})
+	p.until(soon, "a host of a new topic is there, and told", row("other", "other1")+` && /other1 of other joined/.test(document.querySelector('#changes').innerText)`)
+	p.until(soon, "the change is told", `/web2 of web joined/.test(document.querySelector('#changes').innerText)`)
 	p.until(soon, "what to run is not said any more", `document.getElementById('nobody').hidden`)
 }
 
@@ -58,7 +60,7 @@ func TestARedisThatStopsIsSaidWithinTwoSeconds(t *testing.T) {
 			does.stop(s.redis)
 			took := p.until(2*time.Second+late, "it is said", `!document.getElementById('trouble').hidden && document.getElementById('status').dataset.is === 'failing'`)
 			t.Logf("after %s", took)
-			for _, want := range []string{"Redis does not answer since ", "1 host of 1 topic still stands as last known", "1 registration"} {
+			for _, want := range []string{"Redis does not answer since ", "1\u00a0host of 1\u00a0topic still stands as last known", "1\u00a0registration"} {
 				if !strings.Contains(p.text("#trouble"), want) {
 					t.Errorf("it says %q, want %q", p.text("#trouble"), want)
 				}
@@ -108,10 +110,10 @@ func TestStatesAreWordsAndDrainsHaveTheirReasonAndEnd(t *testing.T) {
 			t.Errorf("%q does not say %q", p.text("#attention"), want)
 		}
 	}
-	if all := p.text("#table tbody"); !strings.Contains(all, "failing") || !strings.Contains(all, "draining") || !strings.Contains(all, "1 up · 2 draining · 1 failing") {
+	if all := p.text("#table tbody"); !strings.Contains(all, "failing") || !strings.Contains(all, "draining") || !strings.Contains(all, "1\u00a0up · 2\u00a0draining · 1\u00a0failing") {
 		t.Errorf("the states are not words in %q", all)
 	}
-	p.until(soon, "what the sidecar keeps is there", `/ready[^]*own of web[^]*valid; last beat \d+ s ago, good for \d+ s/.test(document.querySelector('#sidecar').innerText)`)
+	p.until(soon, "what the sidecar keeps is there", `/ready[^]*own of web[^]*valid; last beat \d+\s+s ago, good for \d+\s+s/.test(document.querySelector('#sidecar').innerText)`)
 }
 
 func TestTheKeyboardReachesEverything(t *testing.T) {
@@ -122,7 +124,7 @@ func TestTheKeyboardReachesEverything(t *testing.T) {
 	p.until(soon, "all are there", `document.querySelectorAll('tr.is').length === 3`)
 	p.press("/")
 	p.write("RACK=r7")
-	p.until(soon, "one is found, by its label", `document.activeElement.id === 'filter' && document.querySelectorAll('tr.is').length === 1 && document.getElementById('found').innerText === '1 host found'`)
+	p.until(soon, "one is found, by its label", `document.activeElement.id === 'filter' && document.querySelectorAll('tr.is').length === 1 && document.getElementById('found').innerText === '1\u00a0host found'`)
 	p.press("Escape")
 	p.until(soon, "all are there again", `document.querySelectorAll('tr.is').length === 3`)
 	p.write("nosuch")
@@ -200,6 +202,10 @@ func TestTwoThousandHostsCostWhatAFewDo(t *testing.T) {
 	}
 	p.press("/", "ArrowDown", "End")
 	p.until(soon, "the last row is there", `document.activeElement === `+row("web", "web1999"))
+	p.eval(`scrollTo(0, 0)`, nil)
+	p.until(soon, "the focus is kept though its row is not", `document.activeElement.id === 'table' && document.querySelector('tr.is[tabindex="0"]')`)
+	p.press("ArrowUp")
+	p.until(soon, "the keyboard goes on from there", `document.activeElement === `+row("web", "web1998"))
 	p.press("/")
 	p.write("web1234")
 	p.until(soon, "one is found", `document.querySelectorAll('tr.is').length === 1`)
@@ -209,7 +215,7 @@ func TestTwoThousandHostsCostWhatAFewDo(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	p.until(soon, "they drain", `/200 draining/.test(document.getElementById('counts').innerText) && document.querySelectorAll('#changes li').length <= 100`)
+	p.until(soon, "they drain", `/200\s+draining/.test(document.getElementById('counts').innerText) && document.querySelectorAll('#changes li').length <= 100`)
 	var changes int
 	if p.eval(`document.querySelectorAll('#changes li').length`, &changes); changes != 100 {
 		t.Errorf("%d changes are listed, want the newest 100", changes)

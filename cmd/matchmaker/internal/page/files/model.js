@@ -10,6 +10,7 @@ export const model = {
   connected: null,   // null before the first answer
   lost: 0,           // since when the sidecar does not answer
   opened: Date.now(),
+  began: Infinity,   // when the first sidecar event came
   ahead: 0,          // of the sidecar's clock before this one's, in ms
 };
 
@@ -29,13 +30,19 @@ export function leftOf(host) {
 export const wholeOf = host => Math.max(host.whole ?? model.process?.ttl_seconds ?? 0, host.left ?? 0);
 
 export const events = {
+  // A snapshot after the first is of a new topic, or of one that was not heard for a while.
   snapshot(whole) {
-    const old = model.topics.get(whole.topic), hosts = new Map();
+    const old = model.topics.get(whole.topic), hosts = new Map(), late = old !== undefined || performance.now() - model.began > 2000;
     for (const member of whole.members) {
-      const before = old?.hosts.get(member.host);
-      hosts.set(member.host, before ? renew(before, member) : begin(member, false));
+      const before = old?.hosts.get(member.host), was = before && stateOf(before);
+      const h = before ? renew(before, member) : begin(member);
+      hosts.set(member.host, h);
+      if (late && was !== stateOf(h)) note({at: now(), topic: whole.topic, host: member.host, what: before ? 'changed' : 'joined', was, is: stateOf(h)});
     }
-    model.topics.set(whole.topic, {topic: whole.topic, asOf: Date.parse(whole.as_of), stale: whole.stale ?? '', known: whole.version !== '', drains: old?.drains ?? new Map(), hosts});
+    for (const [host, h] of old?.hosts ?? []) {
+      if (!hosts.has(host)) note({at: now(), topic: whole.topic, host, what: 'left', was: stateOf(h)});
+    }
+    model.topics.set(whole.topic, {topic: whole.topic, asOf: Date.parse(whole.as_of), stale: whole.stale ?? '', drains: old?.drains ?? new Map(), hosts});
   },
 
   change(c) {
@@ -44,21 +51,19 @@ export const events = {
     const at = Date.parse(c.time), host = c.member?.host;
     const before = t.hosts.get(host);
     const change = {at, topic: c.topic, host, what: c.change, was: before && stateOf(before)};
-    t.known = true;
     switch (c.change) {
       case 'stale': t.stale = c.error || 'Redis cannot be asked'; t.asOf = at; break;
       case 'fresh': t.stale = ''; t.asOf = at; break;
       case 'left': t.hosts.delete(host); break;
       default: {
-        const h = before ? renew(before, c.member) : begin(c.member, true);
+        const h = before ? renew(before, c.member) : begin(c.member);
         if (c.change === 'held') h.heldAt = at;
         h.changedAt = performance.now();
         t.hosts.set(host, h);
         change.is = stateOf(h);
       }
     }
-    model.changes.unshift(change);
-    model.changes.length = Math.min(model.changes.length, mostChanges);
+    note(change);
   },
 
   gone({topic}) { model.topics.delete(topic); },
@@ -78,12 +83,18 @@ export const events = {
 
   sidecar(p) {
     model.process = p;
+    model.began = Math.min(model.began, performance.now());
     model.ahead = Date.parse(p.time) - Date.now();
     if (Math.abs(model.ahead) < 1000) model.ahead = 0; // of the way here, not of a clock
   },
 };
 
-const begin = (member, seen) => ({member, left: null, leftAt: 0, whole: null, heldAt: null, changedAt: null, seen});
+function note(change) {
+  model.changes.unshift(change);
+  model.changes.length = Math.min(model.changes.length, mostChanges);
+}
+
+const begin = member => ({member, left: null, leftAt: 0, whole: null, heldAt: null, changedAt: null});
 
 function renew(host, member) {
   if (host.member.instance !== member.instance) host.whole = host.left = null;

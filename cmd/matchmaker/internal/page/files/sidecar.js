@@ -14,12 +14,12 @@ export function sidecar() {
   const p = model.process;
   if (!p) return;
   const {ready, registrations} = p;
-  replace(box, JSON.stringify([ready, registrations.map(r => [r.topic, r.host, r.standing, r.state]), p.registrations_left_out, model.topics.size, p.topics_left_out]), () => {
+  replace(box, JSON.stringify([ready, p.registry.error, registrations.map(r => [r.topic, r.host, r.standing, r.state]), p.registrations_left_out, model.topics.size, p.topics_left_out]), () => {
     const [is, word] = readiness[ready.status] ?? ['failing', ready.status];
     return [
       element('p', {class: 'ready', 'data-is': is}, element('i', {class: 'mark'}), element('b', {}, shown(word)), ' ',
         element('span', {}, ready.since ? 'since ' + clock(ready.since) : ready.status === 'ready' ? 'as /readyz says' : '')),
-      ready.reason ? element('p', {class: 'why'}, shown(ready.reason)) : '',
+      ready.reason && ready.reason !== p.registry.error ? element('p', {class: 'why'}, shown(ready.reason)) : '',
       element('p', {class: 'quiet'}, `Follows ${many(model.topics.size, 'topic')}` + (p.topics_left_out ? ` of ${many(model.topics.size + p.topics_left_out, 'topic')}` : '') +
         `; beats every ${lasting2(p.interval_seconds)}, for a TTL of ${lasting2(p.ttl_seconds)}.`),
       registrations.length ? element('ul', {}, ...registrations.map(kept)) : element('p', {class: 'quiet'}, 'It registers nobody; it answers.'),

@@ -20,8 +20,8 @@ export function count(hosts) {
 
 // summary says the same in words.
 export function summary(hosts) {
-  const n = count(hosts), parts = Object.entries(n).filter(([state, k]) => k && state !== 'up').map(([state, k]) => k.toLocaleString('en') + ' ' + state);
-  return [n.up.toLocaleString('en') + ' up', ...parts].join(' · ');
+  const n = count(hosts), parts = Object.entries(n).filter(([state, k]) => k && state !== 'up').map(([state, k]) => k.toLocaleString('en') + '\u00a0' + state);
+  return [n.up.toLocaleString('en') + '\u00a0up', ...parts].join(' · ');
 }
 
 // list makes rows of the hosts that a filter lets through, of one topic or all.
@@ -56,22 +56,23 @@ export function draw() {
   const top = -body.getBoundingClientRect().top;
   const first = Math.max(0, Math.floor(top / height) - beyond);
   const last = Math.min(rows.length, Math.ceil((top + innerHeight) / height) + beyond);
-  const keep = new Set();
-  const focused = body.contains(document.activeElement);
+  const keep = new Set(rows.slice(first, last).map(r => r.key));
+  const focused = table.contains(document.activeElement);
+  const tabbed = keep.has(active) ? active : rows.slice(first, last).find(r => r.host)?.key;
   let at = space(body.firstElementChild, 'above', first * height);
   for (let i = first; i < last; i++) {
     const r = rows[i];
-    keep.add(r.key);
     let tr = made.get(r.key);
     if (!tr) made.set(r.key, tr = r.host ? hostRow(r) : topicRow(r));
     if (at !== tr) body.insertBefore(tr, at); else at = at.nextElementSibling;
     fill(tr, r, i);
+    if (r.host) tr.tabIndex = r.key === tabbed ? 0 : -1;
   }
   for (const [key, tr] of made) {
     if (!keep.has(key)) { tr.remove(); made.delete(key); }
   }
   space(body.lastElementChild, 'below', Math.max(0, rows.length - last) * height);
-  if (focused && !body.contains(document.activeElement)) made.get(active)?.focus({preventScroll: true});
+  if (focused && !table.contains(document.activeElement)) (made.get(active) ?? table).focus({preventScroll: true}); // which the keyboard goes on from
 }
 
 // space keeps the place of rows that are not there, and returns what comes after it.
@@ -115,7 +116,6 @@ function fill(tr, r, i) {
   }
   tr.dataset.is = state;
   put(tr.children[1].lastChild, shown(state));
-  tr.tabIndex = tr.dataset.key === active ? 0 : -1;
   tr.classList.toggle('new', r.host.changedAt !== null && performance.now() - r.host.changedAt < 2500);
   tr.classList.toggle('old', !model.connected || Boolean(r.topic.stale));
   life(tr.children[5], r.host);
@@ -129,7 +129,7 @@ function life(cell, host) {
     put(cell.lastChild, host.heldAt ? 'held ' + lasting((now() - host.heldAt) / 1000) : 'held');
     return;
   }
-  put(cell.lastChild, left === null ? 'not known' : Math.floor(left) + ' s');
+  put(cell.lastChild, left === null ? 'not known' : Math.floor(left) + '\u00a0s');
   cell.classList.toggle('unknown', left === null);
   if (left === null) return;
   bar.firstChild.style.transform = 'scaleX(' + Math.min(1, left / whole).toFixed(3) + ')';
@@ -150,7 +150,7 @@ export function listen(opened) {
   addEventListener('resize', later, {passive: true});
   body.addEventListener('click', e => choose(e.target.closest('tr.is')));
   body.addEventListener('focusin', e => { active = e.target.closest('tr.is')?.dataset.key ?? active; });
-  body.addEventListener('keydown', e => {
+  table.addEventListener('keydown', e => {
     const page = Math.max(1, Math.floor(innerHeight / 50));
     const steps = {ArrowDown: 1, ArrowUp: -1, PageDown: page, PageUp: -page, Home: -rows.length, End: rows.length};
     if (e.key === 'Enter' || e.key === ' ') choose(e.target.closest('tr.is'));
@@ -192,5 +192,5 @@ function move(step) {
 
 // enter leads the keyboard from the filter into the rows.
 export function enter() {
-  made.get(active)?.focus();
+  body.querySelector('tr.is[tabindex="0"]')?.focus();
 }

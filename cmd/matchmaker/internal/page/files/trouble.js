@@ -35,10 +35,10 @@ function say(is, text) {
 
 function tell(key, what, since, at, stands, why) {
   replace(box, key + since + stands + why, () => [
-    element('h2', {}, what, ' ', element('span')),
+    element('h2', {}, what, ' ', element('span', {}, since ? `since ${clock(since)} ` : 'since before it was first asked'), element('span', {'aria-hidden': 'true'})), // who listens is not told of each second
     element('p', {}, stands),
     why ? element('p', {class: 'why'}, shown(why)) : '',
   ]);
-  put(box.querySelector('span'), since ? `since ${clock(since)} (${lasting((at - since) / 1000)})` : 'since before it was first asked');
+  put(box.querySelector('span:last-child'), since ? `(${lasting((at - since) / 1000)})` : '');
   box.hidden = false;
 }

@@ -23,10 +23,10 @@ export const name = text => element('bdi', {}, shown(text));
 // lasting is a time span in words, in seconds.
 export function lasting(seconds) {
   const s = Math.max(0, Math.round(seconds));
-  if (s < 100) return s + ' s';
-  if (s < 100 * 60) return Math.floor(s / 60) + ' min' + (s < 600 && s % 60 ? ' ' + s % 60 + ' s' : '');
-  if (s < 48 * 3600) return Math.floor(s / 3600) + ' h ' + Math.floor(s % 3600 / 60) + ' min';
-  return Math.floor(s / 86400) + ' days';
+  if (s < 100) return s + '\u00a0s';
+  if (s < 100 * 60) return Math.floor(s / 60) + '\u00a0min' + (s < 600 && s % 60 ? ' ' + s % 60 + '\u00a0s' : '');
+  if (s < 48 * 3600) return Math.floor(s / 3600) + '\u00a0h ' + Math.floor(s % 3600 / 60) + '\u00a0min';
+  return Math.floor(s / 86400) + '\u00a0days';
 }
 
 // clock is a time of day, with the date if it is not today's.
@@ -35,7 +35,7 @@ export function clock(at) {
   return (day === new Date().toLocaleDateString('en-CA') ? '' : day + ' ') + d.toLocaleTimeString('en-GB');
 }
 
-export const many = (n, one, more = one + 's') => n.toLocaleString('en') + ' ' + (n === 1 ? one : more);
+export const many = (n, one, more = one + 's') => n.toLocaleString('en') + '\u00a0' + (n === 1 ? one : more);
 
 // put shows a text where it is not shown yet, so that nothing is drawn again for nothing.
 export function put(node, text) {

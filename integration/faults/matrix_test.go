@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9/logging"
+	"go.uber.org/goleak"
 
 	"github.com/redismm/matchmaker/core"
 	"github.com/redismm/matchmaker/integration"
@@ -55,6 +56,12 @@ func run(m *testing.M) int {
 	built = dir
 	began := time.Now()
 	code := m.Run()
+	if code == 0 {
+		if err := goleak.Find(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			code = 1
+		}
+	}
 	if *publish == "" {
 		return code
 	}
@@ -116,6 +123,13 @@ func TestPromisesAreKeptThroughEveryFault(t *testing.T) {
 	if len(all) == 0 {
 		t.Fatalf("no cell is %q: want all, quick or one", *which)
 	}
+	for _, c := range all { // before the machine has cells to run
+		if c.fault.builds != nil {
+			if _, err := c.fault.builds(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
 	for _, c := range all {
 		t.Run(c.name(), func(t *testing.T) {
 			t.Parallel()
@@ -139,11 +153,6 @@ func (c cell) servers(t *testing.T) integration.Topology {
 }
 
 func (c cell) run(t *testing.T) {
-	if c.fault.builds != nil {
-		if _, err := c.fault.builds(); err != nil {
-			t.Fatal(err)
-		}
-	}
 	began := time.Now()
 	on := c.servers(t)
 	dsn := on.DSN()

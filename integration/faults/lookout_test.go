@@ -63,8 +63,15 @@ func (w *world) lookOut() *lookout {
 	ttl := make(map[string]time.Duration)
 	every(w.beat.Freq/10, func(ctx context.Context) { l.lookAtLeases(ctx, c, ttl) })
 	for _, topic := range w.topics {
-		p := w.kept[topic].Client()
-		every(w.beat.Freq/16, func(ctx context.Context) { l.minds(ctx, p) })
+		ways := []*redis.Client{w.kept[topic].Client()}
+		if at := w.kept[topic].At(); at != w.kept[topic].Addr { // the proxies run in this process
+			through := redis.NewClient(&redis.Options{Addr: at, MaxRetries: -1, DialerRetries: 1, ContextTimeoutEnabled: true})
+			w.Cleanup(func() { through.Close() })
+			ways = append(ways, through)
+		}
+		for _, way := range ways {
+			every(w.beat.Freq/16, func(ctx context.Context) { l.minds(ctx, way) })
+		}
 	}
 	sent := l.sent(ctx)
 	every(time.Second, func(ctx context.Context) {
@@ -81,8 +88,8 @@ func (w *world) lookOut() *lookout {
 	return l
 }
 
-// minds notes when the machine did not let a server run that kept a topic at the beginning: it answers a PING past
-// all proxies, but late. One that is stopped or dead is a fault that is noted anyway.
+// minds notes when the machine did not let a server run that kept a topic at the beginning, or its proxy: it answers a
+// PING, past all proxies or through its own, but late. One that is stopped, dead or shut off is a fault that is noted anyway.
 func (l *lookout) minds(ctx context.Context, server *redis.Client) {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -24,20 +25,33 @@ func lives(_ context.Context, _ string, hosts []string) (*redismm.Lives, error) 
 // finds reads events until one of a kind has these words, and returns it.
 func (r *reader) finds(kind string, words ...string) sent {
 	r.t.Helper()
-	for {
+	return r.findsAll(append([]string{kind}, words...))
+}
+
+// findsAll reads events until there was one for each of these, in whatever order: its kind, then its words. It returns
+// the last.
+func (r *reader) findsAll(all ...[]string) (last sent) {
+	r.t.Helper()
+	late := time.AfterFunc(20*time.Second, r.end)
+	defer late.Stop()
+	for len(all) > 0 {
 		e, more := r.next()
 		if !more {
-			r.t.Fatalf("the stream ends (%v), want %s with %q", r.lines.Err(), kind, words)
+			r.t.Fatalf("the stream ends (%v), want %q", r.lines.Err(), all)
 		}
-		found := e.kind == kind
-		for _, word := range words {
-			found = found && strings.Contains(e.data, word)
-		}
-		if found {
-			r.conforms(e)
-			return e
-		}
+		all = slices.DeleteFunc(all, func(want []string) bool {
+			found := e.kind == want[0]
+			for _, word := range want[1:] {
+				found = found && strings.Contains(e.data, word)
+			}
+			if found {
+				r.conforms(e)
+				last = e
+			}
+			return found
+		})
 	}
+	return last
 }
 
 func TestEverythingIsToldInOneStream(t *testing.T) {
@@ -48,10 +62,8 @@ func TestEverythingIsToldInOneStream(t *testing.T) {
 	url := s.online()
 	r := readAt(t, url+"/v1/changes", "")
 	r.finds("sidecar", `"status":"ready"`, `"answers":true`, `"interval_seconds":1,"ttl_seconds":3`, `"registrations":[]`)
-	r.finds("snapshot", `"topic":"x"`, `"host":"a"`)
-	r.finds("snapshot", `"topic":"y"`, `"host":"b"`)
-	r.finds("lives", `"topic":"x"`, `"left":{"a":9}`)
-	r.finds("lives", `"topic":"y"`, `"drains":{"b":{"left_seconds":60,"reason":"kernel"}}`)
+	r.findsAll([]string{"snapshot", `"topic":"x"`, `"host":"a"`}, []string{"snapshot", `"topic":"y"`, `"host":"b"`})
+	r.findsAll([]string{"lives", `"topic":"x"`, `"left":{"a":9}`}, []string{"lives", `"topic":"y"`, `"drains":{"b":{"left_seconds":60,"reason":"kernel"}}`})
 	s.put("x", "c")
 	r.finds("change", `"change":"joined"`, `"host":"c"`)
 	s.put("z", "d")
@@ -61,8 +73,7 @@ func TestEverythingIsToldInOneStream(t *testing.T) {
 	}
 	r.finds("sidecar", `"host":"own"`, `"standing":"valid"`)
 	s.registry.Break(errDown)
-	r.finds("change", `"change":"stale"`)
-	r.finds("sidecar", `"answers":false,"since":"2`, "connection refused")
+	r.findsAll([]string{"change", `"change":"stale"`}, []string{"sidecar", `"answers":false,"since":"2`, "connection refused"})
 	s.registry.Unbreak()
 	r.finds("sidecar", `"answers":true`)
 	if e := readAt(t, url+"/v1/changes", "1").finds("snapshot", `"topic":"x"`); e.id == "" || !strings.Contains(e.data, `"hosts":3`) {

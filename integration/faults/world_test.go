@@ -157,6 +157,15 @@ func (w *world) ends(p *process, how string) {
 		w.Fatalf("%s: %v", p.name, err)
 	}
 	p.Kill()
+	now, err := history.Moment()
+	if err != nil {
+		w.Fatal(err)
+	}
+	for i := range noted {
+		if noted[i].What == history.Ended { // it may have beaten once more before the signal came
+			noted[i].At = now - w.began
+		}
+	}
 	w.noted = append(w.noted, noted)
 	w.registrants = slices.DeleteFunc(w.registrants, func(o *process) bool { return o == p })
 }

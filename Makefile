@@ -19,7 +19,7 @@ REDIS_PACKAGES = $(shell go list -f '{{.ImportPath}} {{.Name}} {{.TestImports}} 
 
 .DEFAULT_GOAL = help
 .NOTPARALLEL:
-.PHONY: help setup build test lint integration topologies fuzz fuzz-long bench api-bench budgets restart screenshots simulate memory mutants faults faults-quick soak mixed ci
+.PHONY: help setup build test lint integration topologies fuzz fuzz-long bench api-bench bench-report budgets restart screenshots simulate memory mutants faults faults-quick soak mixed ci
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,13 +33,16 @@ build: ## build bin/matchmaker, a static binary
 test: ## run the tests that need nothing but Go, with the race detector
 	go test $(RACE) -short ./...
 	cd docs/kratos && go test ./...
+	cd integration/bench && go test -short ./...
 
 lint: ## check format, go.mod, go vet, staticcheck, and who may import whom
 	@test -z "$$(gofmt -l .)" || { echo "not formatted, run gofmt -w:"; gofmt -l .; exit 1; }
 	go mod tidy -diff
 	go vet ./...
 	cd docs/kratos && go mod tidy -diff && go vet ./...
+	cd integration/bench && go mod tidy -diff && go vet ./...
 	go tool -modfile=.ci/tools/go.mod staticcheck ./...
+	cd integration/bench && go tool -modfile=../../.ci/tools/go.mod staticcheck ./...
 	go test -run '^TestImports' ./integration
 
 integration: ## run the tests against a real redis-server, with real processes, but for the faults; a missing one fails
@@ -63,6 +66,9 @@ bench: ## run the benchmarks, each for BENCHTIME (1s)
 
 api-bench: ## measure the HTTP API: reads with 10,000 hosts, a change told to 1,000 readers
 	go test -run '^$$' -bench . -benchtime $(BENCHTIME) ./cmd/matchmaker/internal/api
+
+bench-report: ## measure everything beside its peers, and write docs/performance.md; ONLY=regexp prints parts of it (20 min)
+	@cd integration/bench && go test -count=1 -timeout 60m -run '^TestReport$$' -v . -args $(if $(ONLY),-only '$(ONLY)',-publish $(CURDIR)/docs/performance.md)
 
 budgets: ## measure at full size what is promised of watchers, herds, deaths and outages (8 min)
 	@mkdir -p bin && rm -f bin/budgets

@@ -3,12 +3,7 @@ package core_test
 import (
 	"context"
 	"fmt"
-	"runtime"
-	"slices"
-	"sync"
-	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/redismm/matchmaker/core"
 )
@@ -52,83 +47,6 @@ func TestALookupDoesNotAllocate(t *testing.T) {
 			}
 		}); n != 0 {
 			t.Errorf("%s: %v allocations", c.name, n)
-		}
-	}
-}
-
-// BenchmarkResolve is a lookup from memory beside the least that a round robin over a map of topics can cost:
-// a load, a map and a counter. Medians of five each, in turns.
-func BenchmarkResolve(b *testing.B) {
-	const turns = 5
-	for _, c := range lookups {
-		m, ctx := thousand(b, c.policy), b.Context()
-		resolve := func() {
-			if _, err := m.Resolve(ctx, c.key); err != nil {
-				b.Error(err)
-			}
-		}
-		bare := bareLookup()
-		for name, time := range map[string]func(func()) time.Duration{"alone": alone, "parallel": parallel} {
-			b.Run(c.name+"/"+name, func(b *testing.B) {
-				var ours, least, ratios []float64
-				for b.Loop() {
-					for range turns {
-						its, mine := float64(time(bare))/calls, float64(time(resolve))/calls
-						least, ours, ratios = append(least, its), append(ours, mine), append(ratios, mine/its)
-					}
-				}
-				b.ReportMetric(0, "ns/op")
-				b.ReportMetric(median(ours), "resolve-ns")
-				b.ReportMetric(median(least), "bare-ns")
-				b.ReportMetric(median(ratios), "resolve/bare")
-			})
-		}
-	}
-}
-
-func median(of []float64) float64 {
-	slices.Sort(of)
-	return of[len(of)/2]
-}
-
-// calls is how many lookups are timed at once.
-const calls = 500_000
-
-func alone(f func()) time.Duration {
-	began := time.Now()
-	for range calls {
-		f()
-	}
-	return time.Since(began)
-}
-
-// parallel makes as many calls on each processor.
-func parallel(f func()) time.Duration {
-	var going sync.WaitGroup
-	began := time.Now()
-	for range runtime.GOMAXPROCS(0) {
-		going.Go(func() {
-			for range calls {
-				f()
-			}
-		})
-	}
-	going.Wait()
-	return time.Since(began) / time.Duration(runtime.GOMAXPROCS(0))
-}
-
-func bareLookup() func() {
-	type topic struct {
-		routes []core.Route
-		turn   atomic.Uint64
-	}
-	var known atomic.Pointer[map[string]*topic]
-	known.Store(&map[string]*topic{"compute": {routes: make([]core.Route, 1000)}})
-	return func() {
-		t := (*known.Load())["compute"]
-		i := t.turn.Add(1) % uint64(len(t.routes))
-		if len(t.routes[i:i+1:i+1]) != 1 {
-			panic("no route")
 		}
 	}
 }

@@ -1,10 +1,7 @@
 package integration_test
 
 import (
-	"context"
 	"fmt"
-	"net"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -15,40 +12,17 @@ import (
 	"github.com/redismm/matchmaker/redismm"
 )
 
-// counted is a connection that counts round trips: how often something is written after something was read.
-type counted struct {
-	net.Conn
-	trips *atomic.Int64
-	asked bool
-}
-
-func (c *counted) Write(b []byte) (int, error) {
-	if !c.asked {
-		c.asked = true
-		c.trips.Add(1)
-	}
-	return c.Conn.Write(b)
-}
-
-func (c *counted) Read(b []byte) (int, error) {
-	c.asked = false
-	return c.Conn.Read(b)
-}
-
 func TestFanoutOf1000HostsCostsTwoRoundTrips(t *testing.T) {
 	t.Parallel()
 	r := integration.StartRedis(t)
 	many(t, r, 1, 1000)
-	var trips atomic.Int64
+	var trips integration.Trips
 	options, err := redis.ParseURL(r.URL)
 	if err != nil {
 		t.Fatal(err)
 	}
 	options.ContextTimeoutEnabled = true
-	options.Dialer = func(ctx context.Context, network, addr string) (net.Conn, error) {
-		c, err := new(net.Dialer).DialContext(ctx, network, addr)
-		return &counted{Conn: c, trips: &trips}, err
-	}
+	options.Dialer = trips.Dial
 	client := redis.NewClient(options)
 	t.Cleanup(func() { client.Close() })
 	s, err := redismm.NewStore(client, redismm.Config{})
@@ -61,9 +35,9 @@ func TestFanoutOf1000HostsCostsTwoRoundTrips(t *testing.T) {
 		if _, err := mm.Resolve(t.Context(), key); err != nil { // connects, and loads the scripts
 			t.Fatal(err)
 		}
-		before := trips.Load()
+		before := trips.Count()
 		routes, err := mm.Resolve(t.Context(), key)
-		if n := trips.Load() - before; err != nil || len(routes) != want || n < 1 || n > 2 {
+		if n := trips.Count() - before; err != nil || len(routes) != want || n < 1 || n > 2 {
 			t.Errorf("%s: %d routes in %d round trips, %v; want %d in 2 at most", key, len(routes), n, err, want)
 		}
 	}

@@ -28,7 +28,9 @@ func (h *HeartbeatMatchMaker) SendHeartbeats(ctx context.Context) error {
 	for i, step := range steps {
 		es, waiting := h.due(step.to...), 1
 		for _, later := range steps[i+1:] {
-			waiting += min(1, len(h.due(later.to...)))
+			if h.has(later.to) {
+				waiting++
+			}
 		}
 		part, cancel := share(ctx, waiting)
 		failed = errors.Join(failed, step.send(part, es))

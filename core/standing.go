@@ -48,6 +48,7 @@ type entry struct {
 	newest     string      // of the instances that took the place
 	taken      []time.Time // when instances never heard of before took the place, in the last minute
 	joined     bool        // accepted at least once
+	kept       bool        // in the table
 }
 
 func (e *entry) member() *Member {
@@ -178,7 +179,7 @@ func (h *HeartbeatMatchMaker) send(ctx context.Context, call writing, es []*entr
 // note applies the outcome of a call that was sent at sent.
 func (h *HeartbeatMatchMaker) note(e *entry, o Outcome, sent, now time.Time, err error) {
 	e.instance = e.claim.Instance
-	if h.table[e.place()] != e { // registered anew meanwhile
+	if !e.kept { // registered anew meanwhile
 		return
 	}
 	if e.standing == leaving { // perhaps only since the call was made: then the leave is still to come
@@ -265,8 +266,9 @@ func (h *HeartbeatMatchMaker) add(rs []Registration) []*entry {
 	defer h.mu.Unlock()
 	added := make([]*entry, len(rs))
 	for i := range rs {
-		e := &entry{claim: &Claim{Registration: rs[i].clone()}}
+		e := &entry{claim: &Claim{Registration: rs[i].clone()}, kept: true}
 		if old := h.table[e.place()]; old != nil {
+			old.kept = false
 			e.taken, e.newest = old.taken, old.newest
 			e.failing = old.failing && old.standing != leaving // until it passes
 		}
@@ -279,9 +281,10 @@ func (h *HeartbeatMatchMaker) add(rs []Registration) []*entry {
 
 // forget takes an entry that has left out of the table.
 func (h *HeartbeatMatchMaker) forget(e *entry) {
-	if h.table[e.place()] != e { // registered anew meanwhile
+	if !e.kept { // registered anew meanwhile
 		return
 	}
+	e.kept = false
 	delete(h.table, e.place())
 	h.sorted = nil
 	if e.joined || e.claim.Instance != "" { // else it never came to the registry
@@ -309,11 +312,18 @@ func (h *HeartbeatMatchMaker) due(of ...standing) []*entry {
 	return only(h.inOrder(), of)
 }
 
+// has says whether an entry is of one of these standings.
+func (h *HeartbeatMatchMaker) has(of []standing) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.ContainsFunc(h.inOrder(), func(e *entry) bool { return slices.Contains(of, e.standing) })
+}
+
 // current returns those of es that are still in the table and of these standings.
 func (h *HeartbeatMatchMaker) current(es []*entry, of ...standing) []*entry {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return slices.DeleteFunc(only(es, of), func(e *entry) bool { return h.table[e.place()] != e })
+	return slices.DeleteFunc(only(es, of), func(e *entry) bool { return !e.kept })
 }
 
 func only(es []*entry, of []standing) []*entry {
@@ -343,6 +353,7 @@ func (h *HeartbeatMatchMaker) allLeaving() {
 	defer h.mu.Unlock()
 	for p, e := range h.table {
 		if e.standing == removed {
+			e.kept = false
 			delete(h.table, p)
 			h.sorted = nil
 		}

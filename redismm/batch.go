@@ -28,12 +28,15 @@ func batches(claims []*core.Claim, apart func(*core.Claim) bool) []*batch {
 	}
 	open := make(map[group]*batch)
 	var all []*batch
+	var last group
+	var b *batch
 	for i, c := range claims {
-		g := group{c.Topic, apart(c)}
-		b := open[g]
+		if g := (group{c.Topic, apart(c)}); b == nil || g != last { // mostly those of a topic come together
+			b, last = open[g], g
+		}
 		if b == nil || len(b.at) == batchSize {
 			b = &batch{topic: c.Topic}
-			open[g] = b
+			open[last] = b
 			all = append(all, b)
 		}
 		b.at = append(b.at, i)

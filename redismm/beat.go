@@ -33,6 +33,7 @@ type memo struct {
 	sent    time.Time
 	clock   servertime // of the topic's server
 	standby bool
+	key     any // the liveness key, a string; nil until it is asked for
 }
 
 // noteOf is the memo of a claim, as it was left.
@@ -90,18 +91,30 @@ func (s *Store) beat(ctx context.Context, ttl time.Duration, claims []*core.Clai
 
 // tend tells the sweeper how many members of each topic are kept from here.
 func (s *Store) tend(bs []*batch) {
-	mine, all, leases := make(map[string]int), make(map[string]int), make(map[string]lease)
+	type tended struct {
+		mine  int
+		last  *version
+		lease lease
+	}
+	topics := make(map[string]*tended)
 	for _, b := range bs {
-		leases[b.topic] = max(leases[b.topic], b.lease)
+		t := topics[b.topic]
+		if t == nil {
+			t = new(tended)
+			topics[b.topic] = t
+		}
+		t.lease = max(t.lease, b.lease)
 		for _, c := range b.claims {
 			if v := memoOf(c).acked; v != nil {
-				mine[b.topic]++
-				all[b.topic], _ = strconv.Atoi(v.n)
+				t.mine, t.last = t.mine+1, v
 			}
 		}
 	}
-	for topic, n := range mine {
-		s.sweeps.tend(topic, n, all[topic], leases[topic])
+	for topic, t := range topics {
+		if t.mine > 0 {
+			all, _ := strconv.Atoi(t.last.n)
+			s.sweeps.tend(topic, t.mine, all, t.lease)
+		}
 	}
 }
 
@@ -126,6 +139,19 @@ func (b *batch) hear(microseconds string, at time.Time) {
 	}
 }
 
+// livenessKeys are the keys of b's claims. Each is made once: beats name all of them, over and over.
+func (s *Store) livenessKeys(b *batch) []any {
+	keys := make([]any, len(b.claims))
+	for i, c := range b.claims {
+		m := noteOf(c)
+		if m.key == nil {
+			m.key = s.keys.liveness(c.Topic, c.Host)
+		}
+		keys[i] = m.key
+	}
+	return keys
+}
+
 func (b *batch) forget() {
 	for _, c := range b.claims {
 		memoOf(c).acked = nil
@@ -144,8 +170,7 @@ func (s *Store) touch(ctx context.Context, ttl time.Duration, bs []*batch, kept 
 			continue
 		}
 		quick = append(quick, b)
-		keys := slices.Insert(s.topicKeys(b.topic, b.hosts()...), 2, s.keys.sweeper(b.topic))
-		calls = append(calls, &call{script: touchScript, keys: keys,
+		calls = append(calls, &call{script: touchScript, keys: append(s.topicKeys(b.topic), s.keys.sweeper(b.topic)), more: s.livenessKeys(b),
 			args: []any{ttl.Milliseconds(), s.life(), 0, v.epoch, v.seq, v.change, v.n}})
 	}
 	s.inTime(ctx, quick, calls)
@@ -235,7 +260,7 @@ func (s *Store) upsertCall(b *batch, ttl time.Duration, notAfter int64) *call {
 		m := memoOf(c)
 		args = append(args, c.Host, c.Instance, m.rev, m.record)
 	}
-	return &call{script: upsertScript, keys: s.topicKeys(b.topic, b.hosts()...), args: args}
+	return &call{script: upsertScript, keys: s.topicKeys(b.topic), more: s.livenessKeys(b), args: args}
 }
 
 // acknowledge notes what an upsert answered for one claim.

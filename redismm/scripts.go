@@ -137,21 +137,22 @@ func existing(ctx context.Context, pipe redis.Pipeliner, keys []string) *redis.I
 	return cmd
 }
 
-// queue adds the script to a pipeline, by its hash or whole. With others of several keys it is not sent again.
-func (s *script) queue(ctx context.Context, pipe redis.Pipeliner, whole, others bool, keys []string, args []any) *redis.Cmd {
-	words := make([]any, 0, 3+len(keys)+len(args))
+// queue adds the call to a pipeline, its script by its hash or whole. With others of several keys it is not sent again.
+func (c *call) queue(ctx context.Context, pipe redis.Pipeliner, whole, others bool) *redis.Cmd {
+	words := make([]any, 0, 3+len(c.keys)+len(c.more)+len(c.args))
 	if whole {
-		words = append(words, "eval", s.text)
+		words = append(words, "eval", c.script.text)
 	} else {
-		words = append(words, "evalsha", s.sha)
+		words = append(words, "evalsha", c.script.sha)
 	}
-	words = append(words, len(keys))
-	for _, k := range keys {
+	words = append(words, len(c.keys)+len(c.more))
+	for _, k := range c.keys {
 		words = append(words, k)
 	}
-	cmd := redis.NewCmd(ctx, append(words, args...)...)
+	words = append(append(words, c.more...), c.args...)
+	cmd := redis.NewCmd(ctx, words...)
 	cmd.SetFirstKeyPos(3)
-	if s.writes || others {
+	if c.script.writes || others {
 		pipe.Process(ctx, once{cmd})
 	} else {
 		pipe.Process(ctx, cmd)
@@ -163,6 +164,7 @@ func (s *script) queue(ctx context.Context, pipe redis.Pipeliner, whole, others 
 type call struct {
 	script *script
 	keys   []string
+	more   []any // keys after those, strings
 	args   []any
 	reply  any
 	err    error
@@ -191,7 +193,7 @@ func send(ctx context.Context, client pipeline, calls []*call, whole bool) {
 	pipe := client.Pipeline()
 	cmds := make([]*redis.Cmd, len(calls))
 	for i, c := range calls {
-		cmds[i] = c.script.queue(ctx, pipe, whole, len(calls) > 1, c.keys, c.args)
+		cmds[i] = c.queue(ctx, pipe, whole, len(calls) > 1)
 	}
 	_, failed := pipe.Exec(ctx)
 	now := time.Now()

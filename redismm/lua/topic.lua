@@ -31,10 +31,10 @@ local function kind(value) return value and string.sub(value, 1, 1) end
 
 -- read returns the values of the liveness keys from KEYS[3] on; what somebody else wrote there is 'X'.
 local function read()
-  local values = redis.call('MGET', unpack(KEYS, 3))
+  local values, first = redis.call('MGET', unpack(KEYS, 3)), string.byte
   for i = 1, #KEYS - 2 do
-    local k = kind(values[i])
-    if k ~= 'L' and k ~= 'T' and redis.call('EXISTS', KEYS[i + 2]) == 1 then values[i] = 'X' end
+    local k = first(values[i] or '')
+    if k ~= 76 and k ~= 84 and redis.call('EXISTS', KEYS[i + 2]) == 1 then values[i] = 'X' end -- neither L nor T
   end
   return values
 end

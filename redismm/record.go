@@ -70,16 +70,3 @@ func encodeRecord(r *core.Registration, s core.State) string {
 	text, _ := json.Marshal(record{r.Addr, r.Zone, r.Weight, s, r.Labels})
 	return string(text)
 }
-
-// member decodes a live value. A record that does not parse is Failing, and nameless but for its place: the
-// host is registered, whatever was written beside it.
-func (v value) member(topic, host string) core.Member {
-	m := core.Member{Registration: core.Registration{Topic: topic, Host: host}, Instance: v.stamp}
-	var r record
-	if json.Unmarshal([]byte(v.record), &r) != nil {
-		m.State = core.Failing
-		return m
-	}
-	m.Addr, m.Zone, m.Weight, m.Labels, m.State = r.Addr, r.Zone, r.Weight, r.Labels, r.State
-	return m
-}

@@ -77,19 +77,34 @@ func (m *machine) holds(want map[string]string, topic string, p *plain) {
 	}
 }
 
+// members returns who of the set lives, in order of the hosts.
+func (s *snapshot) members(topic string) []*core.Member {
+	var found []*core.Member
+	for _, h := range slices.Sorted(slices.Values(s.hosts)) {
+		if v := s.values[h]; v.kind == live {
+			m := v.member(topic, h)
+			if m.State == core.Up && s.drained(h) > 0 {
+				m.State = core.Draining
+			}
+			found = append(found, &m)
+		}
+	}
+	return found
+}
+
 // reads compares what readers of a topic are answered: the snapshots of watchers in both forms, and lookups.
 func (m *machine) reads(topic string, p *plain) {
 	hosts := []string{"a", "b", "c"}
 	want := p.snapshot(hosts)
-	inTwo, _, err := m.store.snapshotInTwo(m.ctx(), m.client, topic, hosts)
+	inTwo, _, err := m.store.readInTwo(m.ctx(), m.client, topic, hosts)
 	if err != nil {
 		m.Fatal(err)
 	}
-	inOne, err := m.store.snapshotInOne(m.ctx(), m.client, topic, hosts)
+	inOne, err := m.store.readInOne(m.ctx(), m.client, topic, hosts)
 	if err != nil {
 		m.Fatal(err)
 	}
-	for _, got := range []*snapshot{inTwo, inOne} {
+	for _, got := range []*snapshot{inTwo.taken(), inOne.taken()} {
 		slices.Sort(got.hosts)
 		if fmt.Sprint(*got) != fmt.Sprint(*want) {
 			m.Fatalf("snapshot of %s:\n got %v\nwant %v", topic, *got, *want)

@@ -39,31 +39,47 @@ func (s *snapshot) unsure(members int) bool {
 	return !s.whole() && !s.unknown() || members == 0 && s.time < s.doubted
 }
 
-// snapshot reads a topic, and the liveness of others beside its hosts: in two trips if nothing changed
-// between them, three times at most, else in one script.
+// answer is a snapshot whose values are still as Redis gave them.
+type answer struct {
+	snapshot
+	asked []string // hosts
+	texts []any    // liveness of each; nil where there is none
+}
+
+// snapshot is ask, with the values taken in.
 func (s *Store) snapshot(ctx context.Context, c redis.Cmdable, topic string, others []string) (*snapshot, error) {
+	r, err := s.ask(ctx, c, topic, others)
+	if err != nil {
+		return nil, err
+	}
+	return r.taken(), nil
+}
+
+// ask reads a topic, and the liveness of others beside its hosts: in two trips if nothing changed
+// between them, three times at most, else in one script.
+func (s *Store) ask(ctx context.Context, c redis.Cmdable, topic string, others []string) (*answer, error) {
 	for range 3 {
-		snap, same, err := s.snapshotInTwo(ctx, c, topic, others)
+		r, same, err := s.readInTwo(ctx, c, topic, others)
 		if err != nil {
 			return nil, s.unavailable(err)
 		}
 		if same {
-			return snap, nil
+			return r, nil
 		}
 	}
-	snap, err := s.snapshotInOne(ctx, c, topic, others)
-	return snap, s.unavailable(err)
+	r, err := s.readInOne(ctx, c, topic, others)
+	return r, s.unavailable(err)
 }
 
-func (s *Store) snapshotInTwo(ctx context.Context, c redis.Cmdable, topic string, others []string) (*snapshot, bool, error) {
+func (s *Store) readInTwo(ctx context.Context, c redis.Cmdable, topic string, others []string) (*answer, bool, error) {
 	pipe := c.Pipeline()
 	before, hosts := s.queueVersion(ctx, pipe, topic), pipe.SMembers(ctx, s.keys.set(topic))
 	drains, now := pipe.HGetAll(ctx, s.keys.drains(topic)), s.queueTime(ctx, pipe, topic)
 	if _, err := pipe.Exec(ctx); err != nil {
 		return nil, false, err
 	}
-	snap := &snapshot{time: microseconds(now), version: readVersion(before), doubted: doubtOf(before.Val()),
-		hosts: hosts.Val(), drains: drains.Val()}
+	snap := &answer{snapshot: snapshot{time: microseconds(now), version: readVersion(before), doubted: doubtOf(before.Val()),
+		hosts: hosts.Val(), drains: drains.Val()}}
 	asked := union(snap.hosts, others)
 	if len(asked) == 0 {
 		return snap, true, nil
@@ -90,7 +106,7 @@ func (s *Store) snapshotInTwo(ctx context.Context, c redis.Cmdable, topic string
 	if len(texts) != len(asked) {
 		return nil, false, errReply
 	}
-	snap.take(asked, texts)
+	snap.asked, snap.texts = asked, texts
 	// A version that is absent twice has not said that nothing changed.
 	return snap, snap.version == readVersion(after) && (snap.version.epoch != "" || len(snap.hosts) == 0), nil
 }
@@ -156,18 +172,21 @@ func union(hosts, others []string) []string {
 	return slices.Compact(all)
 }
 
-// take fills in the liveness of hosts. What is not ours counts as absent.
-func (s *snapshot) take(hosts []string, texts []any) {
-	s.values = make(map[string]value, len(hosts))
-	for i, h := range hosts {
-		text, _ := texts[i].(string)
+// taken is the snapshot with the liveness of hosts filled in. What is not ours counts as absent.
+func (r *answer) taken() *snapshot {
+	if len(r.asked) > 0 {
+		r.values = make(map[string]value, len(r.asked))
+	}
+	for i, h := range r.asked {
+		text, _ := r.texts[i].(string)
 		if v, err := parseValue(text); err == nil && v.kind != absent {
-			s.values[h] = v
+			r.values[h] = v
 		}
 	}
+	return &r.snapshot
 }
 
-func (s *Store) snapshotInOne(ctx context.Context, c redis.Cmdable, topic string, others []string) (*snapshot, error) {
+func (s *Store) readInOne(ctx context.Context, c redis.Cmdable, topic string, others []string) (*answer, error) {
 	args := make([]any, len(others))
 	for i, h := range others {
 		args[i] = h
@@ -189,13 +208,13 @@ func (s *Store) snapshotInOne(ctx context.Context, c redis.Cmdable, topic string
 	if err1 != nil || err2 != nil || err3 != nil || !ok || len(found) != len(hosts)+len(beside) {
 		return nil, errReply
 	}
-	snap := &snapshot{version: versionOf(fields), doubted: doubtOf(fields), hosts: hosts, drains: make(map[string]string)}
+	snap := &answer{snapshot: snapshot{version: versionOf(fields), doubted: doubtOf(fields), hosts: hosts, drains: make(map[string]string)}}
 	now, _ := parts[0].(string)
 	snap.time, _ = strconv.ParseInt(now, 10, 64)
 	for i := 0; i+1 < len(drains); i += 2 {
 		snap.drains[drains[i]] = drains[i+1]
 	}
-	snap.take(slices.Concat(hosts, beside), found)
+	snap.asked, snap.texts = slices.Concat(hosts, beside), found
 	return snap, nil
 }
 
@@ -215,22 +234,6 @@ func drainLeft(drain string, now int64) time.Duration {
 	return max(0, time.Duration(at-now)*time.Microsecond)
 }
 
-// members returns who of the set lives, in order of the hosts.
-func (s *snapshot) members(topic string) []*core.Member {
-	hosts := slices.Sorted(slices.Values(s.hosts))
-	found := make([]*core.Member, 0, len(hosts))
-	for _, h := range hosts {
-		if v := s.values[h]; v.kind == live {
-			m := v.member(topic, h)
-			if m.State == core.Up && s.drained(h) > 0 {
-				m.State = core.Draining
-			}
-			found = append(found, &m)
-		}
-	}
-	return found
-}
-
 func (v version) core() core.Version {
 	seq, _ := strconv.ParseUint(v.seq, 10, 64)
 	return core.Version{Epoch: v.epoch, Change: v.change, Seq: seq}
@@ -243,11 +246,11 @@ func (s *Store) Members(ctx context.Context, topic string) (*core.View, error) {
 	if core.CheckTopic(topic) != nil { // nobody can be there
 		return &core.View{Topic: topic, AsOf: time.Now()}, nil
 	}
-	snap, err := s.snapshot(ctx, s.read, topic, nil)
+	snap, err := s.ask(ctx, s.read, topic, nil)
 	if err != nil {
 		return nil, err
 	}
-	members := snap.members(topic)
+	members := s.lists.members(topic, snap)
 	if snap.unsure(len(members)) {
 		return nil, s.contradiction(topic)
 	}
@@ -315,8 +318,9 @@ func (s *Store) TopicExchange(ctx context.Context, key string) ([]core.Route, er
 	}
 	if drawn, err := texts(reply); err == nil && len(drawn) == 2 {
 		if v, err := parseValue(drawn[1]); err == nil {
-			m := v.member(key, drawn[0])
-			return []core.Route{route(&m)}, nil
+			if m := v.member(key, drawn[0]); m.State == core.Up {
+				return []core.Route{route(&m)}, nil
+			}
 		}
 	}
 	view, err := s.Members(ctx, key)

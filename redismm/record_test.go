@@ -41,7 +41,7 @@ func TestRecordsOfALaterReleaseAreKeptByEveryScript(t *testing.T) {
 			{"prune", func() error {
 				return r.runs(s, s.pruneCall(compute, []string{"node2"}, map[string]string{"node2": stamp}, time.Now().Add(time.Minute).UnixMicro()))
 			}},
-			{"a snapshot", func() error { _, err := s.snapshotInOne(r.Context(), s.read, compute, nil); return err }},
+			{"a snapshot", func() error { _, err := s.readInOne(r.Context(), s.read, compute, nil); return err }},
 			{"pick", func() error { _, err := s.TopicExchange(r.Context(), compute); return err }},
 			{"expire of a neighbour", func() error { _, err := s.Expire(r.Context(), compute, "node1"); return err }},
 		} {

@@ -24,6 +24,7 @@ type Store struct {
 	sweeps    *sweeper
 	strangers *strangers
 	names     names
+	lists     lists
 	counts    counts
 	// toldDenied: that Redis refuses channels was reported.
 	toldDenied atomic.Bool

@@ -1,0 +1,78 @@
+package redismm
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/redismm/matchmaker/core"
+)
+
+func TestAListSaysWhatRedisSaysNowWhateverItSaidBefore(t *testing.T) {
+	onMiniredis(t, func(r *registry) {
+		s := r.store()
+		reads := func(want string) *core.View {
+			r.Helper()
+			v, err := s.Members(r.Context(), compute)
+			if got := shown(v); err != nil || got != want {
+				r.Fatalf("%q, %v; want %q", got, err, want)
+			}
+			return v
+		}
+		first, second := claimOf("node1"), claimOf("node2")
+		r.registers(s, core.Joined, first)
+		r.registers(s, core.Joined, second)
+		before, after := reads("node1 node2"), reads("node1 node2")
+		if before.Members[0] != after.Members[0] {
+			r.Error("what is the same is decoded again")
+		}
+		if err := s.DrainFor(r.Context(), compute, "node1", time.Minute, "upgrade"); err != nil {
+			r.Fatal(err)
+		}
+		if v := reads("node1! node2"); v.Members[0].State != core.Draining || before.Members[0].State != core.Up {
+			r.Errorf("drained: %v, and in an earlier view: %v", v.Members[0].State, before.Members[0].State)
+		}
+		if err := s.DrainFor(r.Context(), compute, "node1", 0, ""); err != nil {
+			r.Fatal(err)
+		}
+		if v := reads("node1 node2"); v.Members[0].State != core.Up {
+			r.Errorf("after the drain: %v", v.Members[0].State)
+		}
+		second.State = core.Failing
+		r.beats(s, core.Changed, second)
+		if v := reads("node1 node2"); v.Members[1].State != core.Failing || v.Members[0] != before.Members[0] {
+			r.Errorf("a new record: %+v beside %p, want failing beside the same as before, %p", v.Members[1], v.Members[0], before.Members[0])
+		}
+		third := claimOf("node0")
+		r.registers(s, core.Joined, third)
+		reads("node0 node1 node2")
+		r.do("DEL", keysOf.liveness(compute, "node1")) // listed, and dead
+		reads("node0 node2")
+		r.leaves(s, core.Left, third)
+		reads("node2")
+	})
+}
+
+func TestListsAreBounded(t *testing.T) {
+	var l lists
+	size := func(topic string, n int) {
+		a := &answer{snapshot: snapshot{hosts: make([]string, n)}, texts: make([]any, n)}
+		l.members(topic, a)
+	}
+	for i := range 50 {
+		size(fmt.Sprint("topic", i), 1000)
+		size("topic", i)
+	}
+	size("large", mostListed+1)
+	size("topic", 0)
+	total := 0
+	for topic, x := range l.of {
+		total += len(x.hosts)
+		if topic == "large" || topic == "topic" {
+			t.Errorf("%s is remembered, with %d hosts", topic, len(x.hosts))
+		}
+	}
+	if total != l.size || total > mostListed || total < mostListed/2 {
+		t.Errorf("%d hosts are remembered, and counted as %d; want at most %d, and not few", total, l.size, mostListed)
+	}
+}

@@ -24,9 +24,9 @@ type version struct{ epoch, seq, change, n string }
 
 // memo is what the store keeps with a claim.
 type memo struct {
-	record string
-	state  core.State // that record tells
-	rev    uint64     // of record; 1 at first, 1 more with each change
+	told  any        // the value of the liveness key, a string; nil until it is sent
+	state core.State // that it tells
+	rev   uint64     // of record; 1 at first, 1 more with each change
 	// acked is the topic's version when rev was last written or confirmed by a whole upsert, sent at; nil
 	// when that cannot be relied on any more.
 	acked   *version
@@ -50,7 +50,7 @@ func noteOf(c *core.Claim) *memo {
 func memoOf(c *core.Claim) *memo {
 	m := noteOf(c)
 	if m.rev == 0 || m.state != c.State {
-		m.record, m.state, m.acked = encodeRecord(&c.Registration, c.State), c.State, nil
+		m.told, m.state, m.acked = nil, c.State, nil
 		m.rev++
 	}
 	return m
@@ -254,11 +254,14 @@ func (s *Store) upsert(ctx context.Context, ttl time.Duration, bs []*batch, out 
 }
 
 func (s *Store) upsertCall(b *batch, ttl time.Duration, notAfter int64) *call {
-	args := make([]any, 0, 5+4*len(b.claims))
+	args := make([]any, 0, 5+len(b.claims))
 	args = append(args, ttl.Milliseconds(), s.life(), notAfter, newNonce(), s.keys.channel(b.topic))
 	for _, c := range b.claims {
 		m := memoOf(c)
-		args = append(args, c.Host, c.Instance, m.rev, m.record)
+		if m.told == nil {
+			m.told = encodeValue(c.Instance, m.rev, &c.Registration, m.state)
+		}
+		args = append(args, m.told)
 	}
 	return &call{script: upsertScript, keys: s.topicKeys(b.topic), more: s.livenessKeys(b), args: args}
 }

@@ -221,7 +221,7 @@ func (k *keeper) upsert(b *batch, of []*tenant) bool {
 	tells := make([]tell, len(of))
 	for i, t := range of {
 		m := memoOf(t.Claim)
-		tells[i] = tell{t.Host, t.Instance, m.rev, m.record}
+		tells[i] = tell{t.Host, t.Instance, m.rev, encodeRecord(&t.Registration, t.State)}
 	}
 	var words []string
 	inTime, notAfter, sent := false, w.after(keeperTimeout), w.clock()

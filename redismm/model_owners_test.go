@@ -146,7 +146,7 @@ func (m *machine) Post(*rapid.T) {
 		says := o.says()
 		l.tells = append(l.tells, says)
 		memoOf(o.Claim) // as the store would when it sends
-		args = append(args, says.host, says.stamp, says.rev, says.record)
+		args = append(args, fmt.Sprintf("L %s %d %s", says.stamp, says.rev, says.record))
 	}
 	l.call = &call{script: upsertScript, keys: m.store.topicKeys(topic, b.hosts()...), args: args}
 	m.letters = append(m.letters, l)

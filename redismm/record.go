@@ -55,6 +55,11 @@ func parseValue(s string) (value, error) {
 	return value{k, s[2 : 2+stampSize], n, record}, nil
 }
 
+// encodeValue is the value of a registration that lives.
+func encodeValue(stamp string, rev uint64, r *core.Registration, s core.State) string {
+	return string(live) + " " + stamp + " " + strconv.FormatUint(rev, 10) + " " + encodeRecord(r, s)
+}
+
 // record is what an owner says of its registration beside its name. Fields that a later release adds are
 // kept by every script and ignored here.
 type record struct {

@@ -1,6 +1,6 @@
 -- Registers and beats: writes the whole of each registration unless a newer one holds its place.
 -- KEYS    set version liveness...
--- ARGV    ttl life notAfter nonce channel, then for each liveness key: host stamp rev record
+-- ARGV    ttl life notAfter nonce channel, then for each liveness key what it is to hold: L stamp rev record
 -- returns time 'late', or
 --         time epoch seq change n ('' for what is gone), then for each a word: ok joined replaced updated left,
 --         'superseded <value>' with what holds the place, 'error <why>'
@@ -10,43 +10,50 @@ local time = now()
 if time > tonumber(ARGV[3]) then return { whole(time), 'late' } end
 local t = topic()
 local values = read()
-local hosts = {}
-for i = 1, #values do hosts[i] = ARGV[4 * i + 2] end
+local call, keys, args, sub = redis.call, KEYS, ARGV, string.sub -- for each of many, a global is a look-up more
+local hosts, from = {}, #keys[1] + 2 -- where a liveness key names its host
+for i = 1, #values do hosts[i] = sub(keys[i + 2], from) end
 local listed = redis.call('SMISMEMBER', KEYS[1], unpack(hosts))
 
-local function verdict(value, mine, rev)
+local function revision(value) return tonumber(string.match(rest(value), '^%d+')) end
+
+local function verdict(value, told)
   if not value then return 'joined' end
   local k = kind(value)
   if k == 'X' then return 'error WRONGTYPE the liveness key holds something else' end
-  local theirs = stamp(value)
+  local mine, theirs = stamp(told), stamp(value)
   if theirs > mine then
     if k == 'T' and string.find(rest(value), ' name', 1, true) then return 'left' end
     return 'superseded ' .. value
   end
   if theirs < mine then return k == 'L' and 'replaced' or 'joined' end
   if k == 'T' then return 'left' end
-  return tonumber(rev) > tonumber(string.match(rest(value), '^%d+')) and 'updated' or 'ok'
+  return revision(told) > revision(value) and 'updated' or 'ok'
 end
 
 renew(life)
 local reply, changes = {}, {}
--- The same moment for all, which Redis need not work out for each; and for each of many, a global is a look-up more.
-local call, keys, args, ends = redis.call, KEYS, ARGV, whole(math.floor(time / 1000) + tonumber(ttl))
+
+-- up is the change that shows what a liveness key holds.
+local function up(i, value)
+  local rev, record = string.match(rest(value), '^(%d+) (.*)$')
+  return { 'up', hosts[i], stamp(value), rev, record }
+end
+
+local ends = whole(math.floor(time / 1000) + tonumber(ttl)) -- one moment for all, which Redis need not work out for each
 for i = 1, #values do
-  local host, mine, rev, record = hosts[i], args[4 * i + 3], args[4 * i + 4], args[4 * i + 5]
-  local told = 'L ' .. mine .. ' ' .. rev .. ' ' .. record
-  local word = values[i] == told and 'ok' or verdict(values[i], mine, rev)
+  local told = args[i + 5]
+  local word = values[i] == told and 'ok' or verdict(values[i], told)
   if word == 'ok' then
     call('PEXPIREAT', keys[i + 2], ends)
     if listed[i] == 0 then
-      redis.call('SADD', KEYS[1], host)
-      local stored, kept = string.match(rest(values[i]), '^(%d+) (.*)$')
-      changes[#changes + 1] = { 'up', host, mine, stored, kept }
+      call('SADD', keys[1], hosts[i])
+      changes[#changes + 1] = up(i, values[i])
     end
   elseif word == 'joined' or word == 'replaced' or word == 'updated' then
-    redis.call('SET', KEYS[i + 2], told, 'PX', ttl)
-    if listed[i] == 0 then redis.call('SADD', KEYS[1], host) end
-    changes[#changes + 1] = { 'up', host, mine, rev, record }
+    call('SET', keys[i + 2], told, 'PX', ttl)
+    if listed[i] == 0 then call('SADD', keys[1], hosts[i]) end
+    changes[#changes + 1] = up(i, told)
   end
   reply[i + 5] = word
 end

@@ -64,11 +64,12 @@ func TestReport(t *testing.T) {
 			continue
 		}
 		p := &page.Part{Name: x.name, Title: x.title, Method: x.method}
-		t.Run(x.name, func(t *testing.T) {
-			began := time.Now()
-			x.run(t, p)
-			p.Took = time.Since(began)
-		})
+		began := time.Now()
+		if !t.Run(x.name, func(t *testing.T) { x.run(t, p) }) {
+			p = &page.Part{Name: x.name, Title: x.title, Method: x.method}
+			p.Note("**It could not be measured in this run.**")
+		}
+		p.Took = time.Since(began)
 		report.Parts = append(report.Parts, p)
 		fmt.Fprintf(os.Stderr, "%s: %s\n", x.name, p.Took.Round(time.Second))
 	}
@@ -76,9 +77,6 @@ func TestReport(t *testing.T) {
 	if *publish == "" {
 		fmt.Println(report)
 		return
-	}
-	if t.Failed() {
-		t.Fatal("nothing is published: a part could not be measured")
 	}
 	must(t, report.Write(*publish))
 	fmt.Printf("%s: %d bars and laws missed, %s\n", *publish, report.Missed(), report.Took.Round(time.Second))

@@ -19,17 +19,7 @@ type original struct {
 	ttl time.Duration
 }
 
-// register makes one registration: two trips, as there.
-func (o original) register(ctx context.Context, topic, host string) error {
-	member := topic + "." + host
-	pipe := o.c.Pipeline()
-	o.queue(ctx, pipe, topic, member)
-	if _, err := pipe.Exec(ctx); err != nil {
-		return err
-	}
-	return o.beat(ctx, member)
-}
-
+// queue registers a member, but for its TTL.
 func (o original) queue(ctx context.Context, pipe redis.Pipeliner, topic, member string) {
 	pipe.SAdd(ctx, topic, member)
 	pipe.SAdd(ctx, member, "")

@@ -441,10 +441,12 @@ func (w *world) shut(how func(*integration.Proxy)) string {
 	r := w.serving()
 	began := time.Now()
 	w.amiss("shut off", func() {
+		w.shuts.Add(1)
 		how(r.Proxy())
 		w.amid()
 		w.lasts(w.long() - time.Since(began))
 		r.Proxy().Heal()
+		w.shuts.Add(1)
 		w.served()
 	})
 	return fmt.Sprintf("no PING came through for %s", time.Since(began).Round(100*time.Millisecond))

@@ -88,13 +88,14 @@ func (w *world) lookOut() *lookout {
 	return l
 }
 
-// minds notes when the machine did not let a server run that kept a topic at the beginning, or its proxy: it answers a
-// PING, past all proxies or through its own, but late. One that is stopped, dead or shut off is a fault that is noted anyway.
+// minds notes when the machine did not let a server run that kept a topic at the beginning, or its proxy: it answers an
+// ECHO, which nobody else sends, past all proxies or through its own, but late. One that is stopped, dead or shut off is a fault that is noted anyway.
 func (l *lookout) minds(ctx context.Context, server *redis.Client) {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
-	asked := time.Now()
-	if err := server.Ping(ctx).Err(); err == nil && time.Since(asked) > l.world.beat.Freq/4 {
+	asked, shuts := time.Now(), l.world.shuts.Load()
+	err := server.Echo(ctx, "").Err()
+	if err == nil && time.Since(asked) > l.world.beat.Freq/4 && shuts%2 == 0 && shuts == l.world.shuts.Load() {
 		l.world.recorder.Was(history.Event{What: history.Fault, Name: hand.HeldUp}, asked, time.Now())
 		l.mu.Lock()
 		l.heldUp = time.Now()

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -38,7 +39,8 @@ type world struct {
 	started               int
 	noted                 [][]history.Event // by those that do not
 	errands               sync.WaitGroup
-	done                  time.Time // when all was done to it
+	done                  time.Time    // when all was done to it
+	shuts                 atomic.Int64 // how often a way was shut, and opened
 }
 
 // process is one of them.

@@ -228,6 +228,8 @@ func (v *View) after(old *View, grace time.Duration) *View {
 	for _, m := range v.Members {
 		switch before := was[m.Host]; {
 		case !m.Held || before == nil:
+		case old.lost[m.Host] && (anew || v.Stale != nil): // nobody could beat meanwhile
+			seen.lost[m.Host], seen.lostUntil = true, now.Add(grace)
 		case old.lost[m.Host] && now.Before(old.lostUntil):
 			seen.lost[m.Host] = true
 		case !before.Held && anew:

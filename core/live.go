@@ -342,7 +342,7 @@ func (l *Live) put(t *followed, v *View) {
 		t.lay(v, l.policy)
 	}
 	t.feed.Set(v)
-	if len(v.lost) > 0 && t.forgets == nil {
+	if len(v.lost) > 0 && v.Stale == nil && t.forgets == nil {
 		t.forgets = time.AfterFunc(time.Until(v.lostUntil), func() { l.forget(t) })
 	}
 }

@@ -135,3 +135,31 @@ func TestAnOutageThatIsOverDoesNotGiveTheFirstToBeBackTheWorkOfAll(t *testing.T)
 		live.Wait()
 	})
 }
+
+func TestASecondOutageDoesNotGiveTheFirstToBeBackTheWorkOfAll(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		of := func(epoch string, stale error, held ...bool) *core.View {
+			v := &core.View{Topic: "compute", Version: core.Version{Epoch: epoch, Seq: 1, Change: "c"}, Stale: stale}
+			for i, h := range held {
+				r := core.Registration{Topic: "compute", Host: fmt.Sprint("node", i+1)}
+				v.Members = append(v.Members, &core.Member{Registration: r, Held: h})
+			}
+			return v
+		}
+		down := errors.New("down")
+		views := told{of("1", nil, false, false, false), of("1", down, false, false, false), of("2", nil, false, true, true), of("2", down, false, true, true)}
+		ctx, cancel := context.WithCancel(t.Context())
+		live := core.NewLive(ctx, views, nil)
+		if _, err := live.Members(ctx, "compute"); err != nil {
+			t.Fatal(err)
+		}
+		for range 4 { // the registry is away for longer than any grace
+			time.Sleep(2*freq + core.DefaultFreq + time.Second)
+			if got := picked(t, live); got != "node1 node2 node3" {
+				t.Errorf("picked among %q while nobody could beat", got)
+			}
+		}
+		cancel()
+		live.Wait()
+	})
+}

@@ -42,6 +42,32 @@ func (cs *choices) choose(ctx context.Context, v *core.View, p core.Policy) (*co
 	return c.among[c.pick(ctx)], nil
 }
 
+// other picks a host of a view at another address than one that failed.
+func (cs *choices) other(ctx context.Context, v *core.View, p core.Policy, failed string) (*core.Member, error) {
+	cs.mu.Lock()
+	cs.soonest(time.Now())
+	among, err := cs.reach(v, failed)
+	cs.mu.Unlock()
+	if err != nil {
+		return nil, err
+	}
+	if p == nil {
+		p = core.Random
+	}
+	return among[p(among)(ctx)], nil
+}
+
+// reach returns the hosts of a view that are not at an address, and of them those that are not left alone, unless there
+// is nobody else. The caller holds mu.
+func (cs *choices) reach(v *core.View, without string) ([]*core.Member, error) {
+	elsewhere := func(m *core.Member) bool { return without == "" || m.Addr != without }
+	among, err := v.Reach(func(m *core.Member) bool { return elsewhere(m) && cs.avoided[m.Addr].IsZero() })
+	if err != nil {
+		among, err = v.Reach(elsewhere)
+	}
+	return among, err
+}
+
 // prepare lays a view out. The pick goes on where it was while the hosts are the same.
 func (cs *choices) prepare(v *core.View, p core.Policy) (*choice, error) {
 	cs.mu.Lock()
@@ -52,10 +78,8 @@ func (cs *choices) prepare(v *core.View, p core.Policy) (*choice, error) {
 	}
 	c := &choice{view: v, until: cs.soonest(time.Now())}
 	var err error
-	if c.among, err = v.Reach(func(m *core.Member) bool { return cs.avoided[m.Addr].IsZero() }); err != nil {
-		if c.among, err = v.Reach(nil); err != nil {
-			return nil, err
-		}
+	if c.among, err = cs.reach(v, ""); err != nil {
+		return nil, err
 	}
 	switch {
 	case old != nil && slices.EqualFunc(old.among, c.among, (*core.Member).Same):

@@ -10,8 +10,8 @@ import (
 	"syscall"
 )
 
-// unsent says whether an error means that nothing was sent, because no connection was made.
-func unsent(err error) bool {
+// undialed says whether an error means that nothing was sent, because no connection was made.
+func undialed(err error) bool {
 	var op *net.OpError
 	return errors.As(err, &op) && op.Op == "dial"
 }
@@ -31,8 +31,8 @@ func late(err error) bool { return errors.Is(err, context.DeadlineExceeded) }
 
 // repeatable says whether a request that failed may be sent to another host: it was not sent, or may be carried
 // out twice.
-func repeatable(req *http.Request, err error) bool {
-	return req.Context().Err() == nil && (unsent(err) || broken(err) && idempotent(req))
+func repeatable(req *http.Request, sent bool, err error) bool {
+	return req.Context().Err() == nil && (!sent || broken(err) && idempotent(req))
 }
 
 func idempotent(req *http.Request) bool {

@@ -3,6 +3,7 @@ package httpmm
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"net/http"
 	"net/http/httptrace"
 	"sync"
@@ -51,17 +52,17 @@ func NewTransport(from core.Directory, base http.RoundTripper) *Transport {
 // not have been read by then, or be one that GetBody returns anew. When nobody is there, the error is that of a
 // lookup.
 func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
-	m, err := t.choose(req.Context(), req.URL.Host)
+	m, err := t.choose(req.Context(), req.URL.Host, "")
 	if err != nil {
 		discard(req)
 		return nil, err
 	}
 	first, body := keepBody(req)
-	resp, err := t.send(first, m)
-	if err != nil && repeatable(req, err) {
-		if other, none := t.choose(req.Context(), req.URL.Host); none == nil && other.Addr != m.Addr {
+	resp, sent, err := t.send(first, m)
+	if err != nil && repeatable(req, sent, err) {
+		if other, none := t.choose(req.Context(), req.URL.Host, m.Addr); none == nil {
 			if again, ok := rewound(req, body); ok {
-				resp, err = t.send(again, other)
+				resp, _, err = t.send(again, other)
 			}
 		}
 	}
@@ -73,37 +74,49 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// send sends a request to one host, and notes whether it could be connected to.
-func (t *Transport) send(req *http.Request, m *core.Member) (*http.Response, error) {
+// send sends a request to one host, and notes whether it could be connected to. If the error says that it could not,
+// nothing was sent.
+func (t *Transport) send(req *http.Request, m *core.Member) (resp *http.Response, sent bool, err error) {
 	var conn connecting
 	out := req.WithContext(httptrace.WithClientTrace(req.Context(), conn.trace()))
 	to := *req.URL
 	to.Host = m.Addr
 	out.URL = &to
 	out.Host = cmp.Or(t.Host, req.Host, req.URL.Host)
-	resp, err := t.base.RoundTrip(out)
-	if err != nil {
-		if unsent(err) || conn.failed(err) {
-			t.avoid(req.URL.Host, m.Addr)
-		}
-		return nil, err
+	if resp, err = t.base.RoundTrip(out); err == nil {
+		return resp, true, nil
 	}
-	return resp, nil
+	sent = !undialed(err) && !conn.refused(req.Context())
+	if !sent || conn.failed(err) {
+		t.avoid(req.URL.Host, m.Addr)
+	}
+	return nil, sent, err
 }
 
-// connecting counts the connections that a request waits for, where the base transport says so. One that waits
+// connecting counts the connections and handshakes that a request waits for, where the base transport says so. One that waits
 // for its turn to connect does not count: that the pool is full says nothing of the host.
-type connecting struct{ begun, ended atomic.Int32 }
+type connecting struct{ begun, ended, shaken, got atomic.Int32 }
 
 func (c *connecting) trace() *httptrace.ClientTrace {
 	return &httptrace.ClientTrace{
 		ConnectStart: func(string, string) { c.begun.Add(1) },
 		ConnectDone:  func(string, string, error) { c.ended.Add(1) },
+		TLSHandshakeStart: func() {
+			c.begun.Add(1)
+			c.shaken.Add(1)
+		},
+		TLSHandshakeDone: func(tls.ConnectionState, error) { c.ended.Add(1) },
+		GotConn:          func(httptrace.GotConnInfo) { c.got.Add(1) },
 	}
 }
 
 // failed says whether the time of a request was over while it was being connected.
 func (c *connecting) failed(err error) bool { return c.begun.Load() > c.ended.Load() && late(err) }
+
+// refused says that a request failed because no handshake succeeded: it never had a connection.
+func (c *connecting) refused(ctx context.Context) bool {
+	return c.shaken.Load() > 0 && c.got.Load() == 0 && ctx.Err() == nil
+}
 
 // CloseIdleConnections closes those of the base transport.
 func (t *Transport) CloseIdleConnections() {
@@ -112,8 +125,8 @@ func (t *Transport) CloseIdleConnections() {
 	}
 }
 
-// choose picks a host of a topic.
-func (t *Transport) choose(ctx context.Context, topic string) (*core.Member, error) {
+// choose picks a host of a topic, at another address than one that failed unless that is empty.
+func (t *Transport) choose(ctx context.Context, topic, failed string) (*core.Member, error) {
 	v, err := t.from.Members(ctx, topic)
 	if err != nil {
 		return nil, err
@@ -125,6 +138,9 @@ func (t *Transport) choose(ctx context.Context, topic string) (*core.Member, err
 	known, ok := t.topics.Load(topic)
 	if !ok {
 		known, _ = t.topics.LoadOrStore(topic, new(choices))
+	}
+	if failed != "" {
+		return known.(*choices).other(ctx, v, t.Policy, failed)
 	}
 	return known.(*choices).choose(ctx, v, t.Policy)
 }

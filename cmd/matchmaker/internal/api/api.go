@@ -72,7 +72,7 @@ func New(c Config) *API {
 	if a.Timeout == 0 {
 		a.Timeout = 2 * time.Second
 	}
-	a.ready.begin(c.Awaited)
+	a.ready.begin(c.Awaited, c.Freq+time.Second)
 	a.tellings.begin(ctx, c.MatchMaker.Live(), a.Message)
 	a.strangers.begin(ctx, c.MatchMaker.Live(), a.Message)
 	a.tellings.pulse.begin(a, &a.tellings)

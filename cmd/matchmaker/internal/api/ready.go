@@ -24,18 +24,23 @@ type Ready struct {
 
 type place struct{ topic, host string }
 
+// drained is from when until when a host is drained.
+type drained struct{ at, until time.Time }
+
 // readiness is how the registrations of this process are.
 type readiness struct {
 	mu       sync.Mutex
-	awaited  map[place]bool      // to be kept, and not registered yet
-	accepted map[place]bool      // at least once, though registered anew since
-	drained  map[place]time.Time // from outside, by this API, until when
+	awaited  map[place]bool    // to be kept, and not registered yet
+	accepted map[place]bool    // at least once, though registered anew since
+	drained  map[place]drained // from outside, by this API
+	hears    time.Duration     // how long views may take to hear of a drain
 	degraded *Ready
 	leaving  bool
 }
 
-func (d *readiness) begin(awaited []core.Registration) {
-	d.awaited, d.accepted, d.drained = make(map[place]bool), make(map[place]bool), make(map[place]time.Time)
+func (d *readiness) begin(awaited []core.Registration, hears time.Duration) {
+	d.hears = hears
+	d.awaited, d.accepted, d.drained = make(map[place]bool), make(map[place]bool), make(map[place]drained)
 	for i := range awaited {
 		d.awaited[place{awaited[i].Topic, awaited[i].Host}] = true
 	}
@@ -91,9 +96,10 @@ func (d *readiness) forget(topic, host string) {
 func (d *readiness) drain(topic, host string, until time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.drained[place{topic, host}] = until
-	for at, until := range d.drained { // most are of hosts that are kept elsewhere
-		if !time.Now().Before(until) {
+	now := time.Now()
+	d.drained[place{topic, host}] = drained{now, until}
+	for at, of := range d.drained { // most are of hosts that are kept elsewhere
+		if !now.Before(of.until) {
 			delete(d.drained, at)
 		}
 	}
@@ -102,8 +108,9 @@ func (d *readiness) drain(topic, host string, until time.Time) {
 // worst are the statuses that are not ready, the worst last.
 var worst = []string{"", "starting", "superseded", "unregistered", "draining"}
 
-// now says how all is together: the worst of the registrations, of which there may be none. Views show that some drain.
-func (d *readiness) now(all []core.Status, shown map[place]bool) Ready {
+// now says how all is together: the worst of the registrations, of which there may be none. What views show of drains
+// is believed; of one that this API has begun, once they had time to hear of it.
+func (d *readiness) now(all []core.Status, shown func(place) (drains, known bool)) Ready {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.leaving {
@@ -115,10 +122,11 @@ func (d *readiness) now(all []core.Status, shown map[place]bool) Ready {
 		at := place{all[i].Member.Topic, all[i].Member.Host}
 		kept[at] = true
 		delete(d.awaited, at)
-		of, reason := d.of(&all[i], at)
-		if shown[at] {
-			of, reason = max(of, 4), "drains"
+		drains, known := shown(at)
+		if begun := d.drained[at]; !known || time.Since(begun.at) < d.hears {
+			drains = drains || time.Now().Before(begun.until)
 		}
+		of, reason := d.of(&all[i], at, drains)
 		if of > rank {
 			rank, found = of, Ready{Status: worst[of], Reason: core.DirectKey(at.topic, at.host) + " " + reason}
 		}
@@ -140,12 +148,12 @@ func (d *readiness) now(all []core.Status, shown map[place]bool) Ready {
 }
 
 // of says how far one registration is from ready, as an index into worst, and why.
-func (d *readiness) of(s *core.Status, at place) (int, string) {
+func (d *readiness) of(s *core.Status, at place, drains bool) (int, string) {
 	if s.Standing != "pending" {
 		d.accept(at)
 	}
 	switch {
-	case s.Member.State == core.Draining || time.Now().Before(d.drained[at]):
+	case s.Member.State == core.Draining || drains:
 		return 4, "drains"
 	case s.Standing == "removed":
 		return 3, "was removed by name from outside, and is not kept any more"
@@ -181,32 +189,27 @@ func (a *API) readyNow(all []core.Status) Ready {
 // mostShown bounds how many topics are followed for the sake of drains from outside.
 const mostShown = 100
 
-// shown returns which registrations of this process are shown as draining, which others may have announced. Their topics are
-// followed from the first time on, and nothing is waited for.
-func (a *API) shown(all []core.Status) map[place]bool {
-	if !a.drains {
-		return nil
-	}
+// shown tells what views show of drains, which others may have announced or ended. The topics of this process's
+// registrations are followed from the first time on, and nothing is waited for.
+func (a *API) shown(all []core.Status) func(place) (drains, known bool) {
+	drains := make(map[place]bool)
+	topics := make(map[string]bool) // whether its view is fresh
 	ended, end := context.WithCancel(context.Background())
 	end()
-	found, asked := make(map[place]bool), make(map[string]bool)
 	for i := range all {
 		topic := all[i].Member.Topic
-		if asked[topic] || len(asked) >= mostShown {
+		if _, asked := topics[topic]; asked || !a.drains || len(topics) >= mostShown {
 			continue
 		}
-		asked[topic] = true
 		v, err := a.MatchMaker.Live().Members(ended, topic)
-		if err != nil {
+		if topics[topic] = err == nil && v.Stale == nil; err != nil {
 			continue
 		}
 		for _, m := range v.Members {
-			if m.State == core.Draining {
-				found[place{topic, m.Host}] = true
-			}
+			drains[place{topic, m.Host}] = m.State == core.Draining
 		}
 	}
-	return found
+	return func(at place) (bool, bool) { return drains[at], topics[at.topic] }
 }
 
 // doubted is ready, or degraded if a view is stale: who registers nothing sends no heartbeat that could fail.

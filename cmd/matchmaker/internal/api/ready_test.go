@@ -162,3 +162,12 @@ func TestNotReadyIsWhoseDrainAnotherProcessAnnounced(t *testing.T) {
 	s.beat()
 	s.becomes("/readyz", 200, `"status":"ready"`)
 }
+
+func TestADrainThatAnotherProcessEndedIsOver(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	s.ask("PUT", y, "")
+	s.ask("PUT", y+"/drain", `{"for":"1h"}`)
+	s.ready("draining", 503)
+	s.becomes("/readyz", 200, `"status":"ready"`) // in the registry it is up
+}

@@ -77,8 +77,13 @@ func (a *app) drainFrom(cmd *cobra.Command, args []string, d draining) error {
 	}
 	ctx, cancel := a.bounded(cmd.Context())
 	defer cancel()
+	if d.wait {
+		var end context.CancelFunc
+		ctx, end = context.WithTimeout(ctx, time.Second)
+		defer end()
+	}
 	v, err := a.drainOnce(ctx, store, r, d)
-	for end := time.Now().Add(time.Second); d.wait && errors.Is(err, core.ErrUnavailable) && time.Now().Before(end) && ctx.Err() == nil; {
+	for d.wait && errors.Is(err, core.ErrUnavailable) && ctx.Err() == nil {
 		time.Sleep(retried)
 		v, err = a.drainOnce(ctx, store, r, d)
 	}

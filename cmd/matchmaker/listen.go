@@ -151,18 +151,18 @@ func (a *app) serve(l *listeners, flag string, at net.Listener, h http.Handler) 
 	l.going.Go(func() { s.Serve(at) })
 }
 
-// Leaving lets no verb begin any more, and returns when those under way have ended.
-func (l *listeners) Leaving() {
+// Leaving lets no verb begin any more, and returns when those under way have ended, or ctx ends.
+func (l *listeners) Leaving(ctx context.Context) {
 	if l != nil && l.api != nil {
-		l.api.Leaving()
+		l.api.Leaving(ctx)
 	}
 }
 
 // lastAnswers bounds how long answers under way may take once the registrations have left.
 const lastAnswers = 3 * time.Second
 
-// Close ends the streams, waits for the answers under way, and ends the servers.
-func (l *listeners) Close() {
+// Close ends the streams, waits for the answers under way unless ctx ends, and ends the servers.
+func (l *listeners) Close(ctx context.Context) {
 	if l == nil {
 		return
 	}
@@ -171,7 +171,7 @@ func (l *listeners) Close() {
 		return
 	}
 	l.api.Close()
-	ctx, cancel := context.WithTimeout(context.Background(), lastAnswers)
+	ctx, cancel := context.WithTimeout(ctx, lastAnswers)
 	defer cancel()
 	for _, s := range l.servers {
 		l.going.Go(func() {

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // listens returns the address that a sidecar's log says of a flag.
@@ -183,6 +184,27 @@ func TestSigtermEndsRequestsWell(t *testing.T) {
 		if r := matchmaker("alive", "a", host).at(m).run(t); r.code != exitNoMatch {
 			t.Errorf("%s after the end: %+v", host, r)
 		}
+	}
+}
+
+func TestASecondSigintWaitsForNoRequest(t *testing.T) {
+	t.Parallel()
+	m := startRedis(t)
+	p := matchmaker("sidecar", "--listen", "127.0.0.1:0", "--register", "a=x").at(m).process(t)
+	at := listens(t, &p.err, "listen")
+	p.err.says(t, `"event":"registered"`)
+	conn, err := net.Dial("tcp", at) // says nothing, for which the end waits
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	began := time.Now()
+	p.signal(t, syscall.SIGINT)
+	p.err.says(t, `"message":"left"`)
+	p.signal(t, syscall.SIGINT)
+	p.wait(t)
+	if took := time.Since(began); took >= lastAnswers {
+		t.Errorf("it ended after %s, want at once", took)
 	}
 }
 

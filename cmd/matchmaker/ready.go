@@ -43,7 +43,9 @@ func (a *app) askReady(ctx context.Context) error {
 	status, body, err := get(ctx, a.Listen, "/readyz")
 	var is api.Ready
 	if err == nil {
-		err = json.Unmarshal(body, &is)
+		if err = json.Unmarshal(body, &is); err == nil && is.Status == "" {
+			err = errors.New("what answers there says nothing of a status")
+		}
 	}
 	if err != nil {
 		fmt.Fprintf(a.stderr, "matchmaker: ready: no sidecar answers at %s (%s): %v\n", a.Listen, a.origin("listen"), err)

@@ -1,6 +1,9 @@
 package main
 
 import (
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -60,6 +63,15 @@ func TestReadyTakesNoLongerThanItMay(t *testing.T) {
 		t.Errorf("%+v after %s", r, time.Since(began))
 	}
 	if r := matchmaker("ready", "--listen=off").run(t); r.code != exitUsage {
+		t.Errorf("%+v", r)
+	}
+}
+
+func TestReadyIsNotWhoeverAnswers(t *testing.T) {
+	t.Parallel()
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "{}") }))
+	defer s.Close()
+	if r := matchmaker("ready", "--listen", s.Listener.Addr().String()).run(t); r.code != exitFailed || !strings.Contains(r.err, "no sidecar answers") {
 		t.Errorf("%+v", r)
 	}
 }

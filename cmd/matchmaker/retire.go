@@ -18,8 +18,9 @@ type attended struct {
 	fronts *listeners
 	child  *supervise.Child
 	host   kept
-	told   chan struct{} // closed when the command is told to stop
-	drain  time.Duration // how long it may take then
+	told   chan struct{}  // closed when the command is told to stop
+	more   chan os.Signal // that the command gets after that
+	drain  time.Duration  // how long it may take then
 }
 
 // attend keeps the host and passes signals on until the command has ended and the host has left. The first
@@ -41,7 +42,7 @@ func (c *attended) attend(ctx context.Context, signals <-chan os.Signal) {
 		go func() {
 			defer close(retired)
 			c.systemd.Tell("STOPPING=1")
-			c.fronts.Leaving()
+			c.fronts.Leaving(retiring)
 			beside.Wait()
 			c.retire(retiring, s)
 		}()
@@ -64,7 +65,7 @@ func (c *attended) attend(ctx context.Context, signals <-chan os.Signal) {
 				}
 			case s != by:
 				by = s
-				c.child.Signal(s)
+				c.more <- s
 			}
 		case <-asked:
 			retire(syscall.SIGTERM)
@@ -108,10 +109,15 @@ func (c *attended) stop(ctx context.Context, s os.Signal) {
 	if s != nil {
 		c.child.Signal(s)
 	}
-	select {
-	case <-c.child.Done():
-		return
-	case <-ctx.Done():
+	for waiting := true; waiting; {
+		select {
+		case also := <-c.more:
+			c.child.Signal(also)
+		case <-c.child.Done():
+			return
+		case <-ctx.Done():
+			waiting = false
+		}
 	}
 	if !closed(c.child.Done()) {
 		c.log.Warn().Stringer("drain_timeout", c.drain).Msg("the command is still running; killing it")

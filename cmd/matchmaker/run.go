@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -33,7 +34,8 @@ At SIGTERM or SIGINT the host is announced as draining, for at most 1s; 2s later
 it, the command gets the signal; when it has ended the host leaves, within 5s. A command that runs for longer
 than --drain-timeout is killed. Another SIGTERM changes nothing; a SIGINT that comes second kills the
 command at once. SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2 and SIGWINCH are passed on. What is typed at a terminal,
-such as Ctrl-C, reaches the command directly and is not passed on twice.
+such as Ctrl-C, reaches the command directly and is not passed on twice; in the foreground of one, SIGINT, SIGQUIT
+and SIGWINCH are taken for typed. If run itself is killed by SIGKILL, the command goes on, and its host lapses.
 
 run exits with the command's code: 128 and the signal that ended it, 127 if it was not found, 126 if it
 could not be run. As process 1 of a container it also buries orphans. Redis may be down: the command runs in
@@ -102,13 +104,13 @@ func (a *app) run(ctx context.Context, w running, command []string) error {
 	if err != nil {
 		return err
 	}
-	defer fronts.Close()
+	defer fronts.Close(context.WithoutCancel(ctx))
 	child, err := supervise.Start(command, a.environ, a.stdin, a.stdout, a.stderr)
 	if err != nil {
 		return a.notStarted(err)
 	}
 	mm.StartHeartbeat()
-	c := &attended{app: a, mm: mm, child: child, host: host, fronts: fronts, told: make(chan struct{}), drain: w.drain}
+	c := &attended{app: a, mm: mm, child: child, host: host, fronts: fronts, told: make(chan struct{}), more: make(chan os.Signal, 1), drain: w.drain}
 	c.attend(ctx, signals)
 	return exitCode(child.Code()).orNil()
 }

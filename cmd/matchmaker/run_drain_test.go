@@ -1,6 +1,7 @@
 package main
 
 import (
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -51,6 +52,21 @@ func TestASecondSigintKillsTheCommandAndLeaves(t *testing.T) {
 			t.Errorf("%s: after the end the host is %s", name, state)
 		}
 	}
+}
+
+func TestASigtermAfterASigintWaitsForItsTurn(t *testing.T) {
+	t.Parallel()
+	m := startRedis(t)
+	s := storeOf(t, m)
+	p := startDeaf(t, supervisedAt("2s", deaf, "--drain-timeout=1s").at(m), func() string { return stateOf(t, s, "a", "x") })
+	p.signal(t, syscall.SIGINT)
+	eventually(t, "the host drains", func() bool { return stateOf(t, s, "a", "x") == "draining" })
+	p.signal(t, syscall.SIGTERM)
+	p.out.says(t, "got INT", "got TERM")
+	if said := p.out.String(); strings.Index(said, "got TERM") < strings.Index(said, "got INT") {
+		t.Errorf("the command was told before callers had heard of the drain:\n%s", said)
+	}
+	p.wait(t)
 }
 
 func TestACommandThatEndsWhileItsHostDrainsIsNotWaitedFor(t *testing.T) {

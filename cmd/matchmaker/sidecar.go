@@ -65,7 +65,7 @@ func (a *app) sidecar(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer fronts.Close()
+	defer fronts.Close(forced)
 	if fronts == nil && len(ks) == 0 {
 		return usagef("there is nothing to register and nobody to answer: want --register %s, or %s, or --listen ADDRESS, or another listener",
 			registrationForm, variableOf("register"))
@@ -76,12 +76,12 @@ func (a *app) sidecar(ctx context.Context) error {
 	go func() { left <- a.keep(staying, mm, ks) }()
 	<-ctx.Done()
 	a.log.Info().Msg("leaving")
-	fronts.Leaving() // what is registered by now is left
+	fronts.Leaving(forced) // what is registered by now is left
 	leave()
 	select {
 	case err := <-left:
 		return err
-	case <-forced:
+	case <-forced.Done():
 		return exitCode(exitInterrupted)
 	}
 }

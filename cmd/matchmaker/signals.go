@@ -7,11 +7,12 @@ import (
 	"syscall"
 )
 
-// stopping returns a context that ends with ctx and at the first SIGTERM, SIGINT or SIGHUP, and a channel that is
-// closed by a SIGINT after that. A SIGHUP that is ignored, as nohup does, stays so. Call release when both are done with.
-func stopping(ctx context.Context) (stopped context.Context, forced <-chan struct{}, release func()) {
+// stopping returns a context that ends with ctx and at the first SIGTERM, SIGINT or SIGHUP, and one that ends at a
+// SIGINT after that. A SIGHUP that is ignored, as nohup does, stays so. Call release when both are done with.
+func stopping(ctx context.Context) (stopped, forced context.Context, release func()) {
 	stopped, stop := context.WithCancel(ctx)
-	force, released := make(chan struct{}), make(chan struct{})
+	forced, force := context.WithCancel(context.WithoutCancel(ctx))
+	released := make(chan struct{})
 	signals := make(chan os.Signal, 4)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
 	if !signal.Ignored(syscall.SIGHUP) {
@@ -22,7 +23,7 @@ func stopping(ctx context.Context) (stopped context.Context, forced <-chan struc
 			select {
 			case s := <-signals:
 				if stopped.Err() != nil && s == syscall.SIGINT {
-					close(force)
+					force()
 					return
 				}
 				stop()
@@ -31,10 +32,11 @@ func stopping(ctx context.Context) (stopped context.Context, forced <-chan struc
 			}
 		}
 	}()
-	return stopped, force, func() {
+	return stopped, forced, func() {
 		signal.Stop(signals)
 		close(released)
 		stop()
+		force()
 	}
 }
 

@@ -53,7 +53,7 @@ type API struct {
 // New returns an API, which watches over the matchmaker's registrations until Close.
 func New(c Config) *API {
 	ctx, end := context.WithCancel(context.Background())
-	a := &API{Config: c, drains: c.Drain != nil, end: end}
+	a := &API{Config: c, drains: c.Drain != nil, verbs: gate{empty: make(chan struct{})}, end: end}
 	if a.Resolve == nil {
 		a.Resolve = c.MatchMaker.Resolve
 	}
@@ -82,10 +82,14 @@ func New(c Config) *API {
 }
 
 // Leaving says that the process is about to leave: /readyz says that it drains, no verb is begun any more, and
-// Leaving returns when those under way have ended, within Timeout.
-func (a *API) Leaving() {
+// Leaving returns when those under way have ended, within Timeout and a second, or when ctx ends.
+func (a *API) Leaving(ctx context.Context) {
 	a.ready.leave()
 	a.verbs.shut()
+	select {
+	case <-a.verbs.empty:
+	case <-ctx.Done():
+	}
 }
 
 // Close ends the streams of changes, which their readers may take up elsewhere, and returns when what it began has
@@ -102,7 +106,8 @@ func (a *API) Close() {
 type gate struct {
 	mu     sync.Mutex
 	closed bool
-	going  sync.WaitGroup
+	in     int
+	empty  chan struct{} // closed when the gate is shut and nobody is in any more
 }
 
 // enter says whether a verb may begin; leave ends it.
@@ -110,17 +115,26 @@ func (g *gate) enter() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if !g.closed {
-		g.going.Add(1)
+		g.in++
 	}
 	return !g.closed
 }
 
-func (g *gate) leave() { g.going.Done() }
+func (g *gate) leave() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.in--
+	if g.closed && g.in == 0 {
+		close(g.empty)
+	}
+}
 
-// shut lets nobody in any more, and returns when nobody is in.
+// shut lets nobody in any more. It may be called twice.
 func (g *gate) shut() {
 	g.mu.Lock()
+	defer g.mu.Unlock()
+	if !g.closed && g.in == 0 {
+		close(g.empty)
+	}
 	g.closed = true
-	g.mu.Unlock()
-	g.going.Wait()
 }

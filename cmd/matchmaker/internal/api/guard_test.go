@@ -268,7 +268,7 @@ func TestASlowBodyDoesNotHoldUpWhoLeaves(t *testing.T) {
 	left := make(chan struct{})
 	go func() {
 		defer close(left)
-		s.Leaving()
+		s.Leaving(t.Context())
 	}()
 	select {
 	case <-left:

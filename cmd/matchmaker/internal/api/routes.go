@@ -131,6 +131,9 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request, at string, methods m
 // maxBody is the largest body of a request, in bytes.
 const maxBody = 64 << 10
 
+// longestBody is how long the body of a verb may take to come.
+const longestBody = time.Second
+
 // gated is a verb that is refused once the process leaves.
 func (a *API) gated(do handler) handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
@@ -138,7 +141,7 @@ func (a *API) gated(do handler) handler {
 			return errLeaving
 		}
 		defer a.verbs.leave()
-		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(a.Timeout)) // leaving waits for a slow body too
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(longestBody)) // leaving waits for a slow one too
 		return do(w, r)
 	}
 }

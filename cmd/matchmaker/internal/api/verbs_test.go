@@ -135,7 +135,7 @@ func TestAProcessThatLeavesTakesNothingOnAndEndsWhatItBegan(t *testing.T) {
 	left := make(chan struct{})
 	go func() {
 		defer close(left)
-		s.Leaving()
+		s.Leaving(t.Context())
 	}()
 	s.becomes("/readyz", 503, `"status":"draining"`)
 	for refused := false; !refused; { // the gate shuts a moment later

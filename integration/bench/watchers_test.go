@@ -1,16 +1,13 @@
 package bench
 
 import (
-	"context"
 	"fmt"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/redismm/matchmaker/core"
 	"github.com/redismm/matchmaker/integration/bench/figures"
 	"github.com/redismm/matchmaker/integration/bench/page"
-	"github.com/redismm/matchmaker/redismm"
 )
 
 var watchersPart = part{"watchers", "Watchers at rest", `Watchers, each with connections of its own as if it were a process, over a topic that nobody changes, with an interval of 1 s: what
@@ -18,77 +15,6 @@ Redis takes in 2 s. Five rounds over all sizes, in each of which all connect ane
 
 var changesPart = part{"changes", "Watchers and changes", `A host of a topic of 1,000 registers and unregisters, over and over, while watchers look on from this process: until
 the last of them shows it. What a change costs is of Redis and of this process, which is all watchers together.`, changes}
-
-// crowd are watchers of one topic.
-type crowd struct {
-	stores []*redismm.Store
-	end    context.CancelFunc
-	going  sync.WaitGroup
-	mu     sync.Mutex
-	shown  map[int]int // how many watchers show how many members
-	news   chan struct{}
-}
-
-// watch has n stores of their own watch a topic, and returns when each shows as many members.
-func watch(t *testing.T, url, topic string, n, members int, freq time.Duration) *crowd {
-	t.Helper()
-	ctx, end := context.WithCancel(context.Background())
-	c := &crowd{end: end, shown: make(map[int]int), news: make(chan struct{}, 1)}
-	for range n {
-		s, err := redismm.OpenStore(url, redismm.Config{HeartbeatConfig: core.HeartbeatConfig{Freq: freq, TTL: ttl}})
-		must(t, err)
-		c.stores = append(c.stores, s)
-		c.going.Go(func() {
-			last := -1
-			for v := range s.Watch(ctx, topic) {
-				c.show(last, len(v.Members))
-				last = len(v.Members)
-			}
-		})
-	}
-	c.await(t, members)
-	return c
-}
-
-func (c *crowd) show(was, now int) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.shown[was]--
-	c.shown[now]++
-	select {
-	case c.news <- struct{}{}:
-	default:
-	}
-}
-
-// await returns when every watcher shows as many members.
-func (c *crowd) await(t *testing.T, members int) {
-	t.Helper()
-	late := time.After(longest)
-	for {
-		c.mu.Lock()
-		n := c.shown[members]
-		c.mu.Unlock()
-		if n == len(c.stores) {
-			return
-		}
-		select {
-		case <-c.news:
-		case <-late:
-			t.Fatalf("%d of %d watchers show %d members", n, len(c.stores), members)
-		}
-	}
-}
-
-// leave ends the watchers, and returns when they have ended.
-func (c *crowd) leave() {
-	c.end()
-	c.going.Wait()
-	for _, s := range c.stores {
-		c.going.Go(func() { s.Close() })
-	}
-	c.going.Wait()
-}
 
 // atRest is what watchers cost a server in a second at an interval: CPU, as a share of a core, and commands, those of
 // scripts included.

@@ -21,7 +21,7 @@ var (
 		"light": {1120, 660, false}, "dark": {1120, 660, true}, "wide": {1600, 900, false},
 		"narrow": {380, 820, false}, "narrow-dark": {380, 820, true}, "narrowest": {320, 700, false},
 	}
-	shown = map[string]string{"busy-light": "busy", "failing-dark": "failing"}
+	shown = map[string]string{"empty-light": "empty", "busy-light": "busy", "failing-dark": "failing"}
 )
 
 // pictures takes one in each look, of pages that were open for a while, so that they have seen changes.

@@ -84,14 +84,14 @@ func (e *survey) follow(topics []string) (frames [][]byte) {
 	for _, topic := range topics {
 		there[topic] = true
 		if e.topics[topic] == nil {
-			if t := e.of.join(topic); t != nil {
+			if t := e.of.survey(topic); t != nil {
 				e.topics[topic] = &surveyed{t, -1}
 			}
 		}
 	}
 	for topic, t := range e.topics {
 		if !there[topic] {
-			e.of.part(t.told)
+			e.of.surveyed(t.told)
 			delete(e.topics, topic)
 			frames = append(frames, eventOf("gone", Gone{topic}))
 		}
@@ -101,7 +101,7 @@ func (e *survey) follow(topics []string) (frames [][]byte) {
 
 func (e *survey) end() {
 	for _, t := range e.topics {
-		e.of.part(t.told)
+		e.of.surveyed(t.told)
 	}
 }
 

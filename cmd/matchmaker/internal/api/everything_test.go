@@ -71,7 +71,12 @@ func TestEverythingIsToldInOneStream(t *testing.T) {
 	if err := s.MatchMaker.Register(t.Context(), core.Registration{Topic: "x", Host: "own"}); err != nil {
 		t.Fatal(err)
 	}
-	r.finds("sidecar", `"host":"own"`, `"standing":"valid"`)
+	r.finds("sidecar", `"host":"own"`, `"standing":"valid"`, `"topics":["x","y","z"]`)
+	s.registry.Lose()
+	r.finds("change", `"change":"held"`, `"host":"d"`)
+	for range 2 { // whom the registry has lost is told of as long as views hold him
+		r.finds("sidecar", `"topics":["x","y","z"]`)
+	}
 	s.registry.Break(errDown)
 	r.findsAll([]string{"change", `"change":"stale"`}, []string{"sidecar", `"answers":false,"since":"2`, "connection refused"})
 	s.registry.Unbreak()
@@ -89,8 +94,30 @@ func TestATopicThatIsNotHeardOfAnyMoreIsGone(t *testing.T) {
 	if frames := e.follow([]string{"y"}); len(frames) != 1 || string(frames[0]) != "event: gone\ndata: {\"topic\":\"x\"}\n\n" {
 		t.Errorf("%s", frames)
 	}
-	if e.end(); s.tellings.readers != 0 {
-		t.Errorf("%d still read", s.tellings.readers)
+	e.end()
+	for topic, told := range s.tellings.byTopic {
+		if told.readers != 0 {
+			t.Errorf("%d still read %s", told.readers, topic)
+		}
+	}
+}
+
+func TestReadersOfEverythingTakeNoRoomFromThoseOfATopic(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	many := make([]string, mostSurveyed)
+	for i := range many {
+		many[i] = fmt.Sprint("topic", i)
+	}
+	for i := range mostSurveys {
+		e := survey{api: s.API, of: &s.tellings, topics: make(map[string]*surveyed)}
+		if e.follow(many); len(e.topics) != mostSurveyed {
+			t.Fatalf("reader %d is told of %d topics, want %d", i+1, len(e.topics), mostSurveyed)
+		}
+		defer e.end()
+	}
+	if s.tellings.readers != 0 {
+		t.Errorf("they count as %d readers of topics", s.tellings.readers)
 	}
 }
 

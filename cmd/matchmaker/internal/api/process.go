@@ -21,8 +21,9 @@ type Process struct {
 	// Registrations are those that it keeps, those that are not valid first, and LeftOut how many more there are.
 	Registrations []Registration `json:"registrations"`
 	LeftOut       int            `json:"registrations_left_out,omitempty"`
-	// TopicsLeftOut is how many topics are not told of.
-	TopicsLeftOut int `json:"topics_left_out,omitempty"`
+	// Topics are those that are told of, and TopicsLeftOut how many more there are.
+	Topics        []string `json:"topics"`
+	TopicsLeftOut int      `json:"topics_left_out,omitempty"`
 }
 
 // Registry is whether the registry answers.

@@ -121,7 +121,7 @@ func (q *question) ask(ctx context.Context) beat {
 	asked := time.Now()
 	names, err := q.api.MatchMaker.Backend().Topics(ctx)
 	if err == nil {
-		q.topics, q.heard = names, asked
+		q.topics = names
 	}
 	b.topics = q.known(all)
 	leftOut := max(0, len(b.topics)-mostSurveyed)
@@ -135,8 +135,10 @@ func (q *question) ask(ctx context.Context) beat {
 		err = q.lives(ctx, &b)
 	}
 	p := q.api.processOf(all)
-	p.TopicsLeftOut, p.Registry = leftOut, Registry{Answers: err == nil}
-	if err != nil {
+	p.Topics, p.TopicsLeftOut, p.Registry = b.topics, leftOut, Registry{Answers: err == nil}
+	if err == nil {
+		q.heard = asked
+	} else {
 		p.Registry.Error = q.api.Message(err)
 		if !q.heard.IsZero() {
 			p.Registry.Since = new(q.heard.UTC())
@@ -147,15 +149,13 @@ func (q *question) ask(ctx context.Context) beat {
 	return b
 }
 
-// known are the topics that the registry last listed, and those of the registrations kept here; while it has not
-// listed any, those of views that show somebody.
+// known are the topics that the registry last listed, those of the registrations kept here, and those of views that show
+// somebody, whom the registry may have lost.
 func (q *question) known(all []core.Status) []string {
-	names := slices.Clone(q.topics)
-	if q.heard.IsZero() {
-		for _, v := range q.api.MatchMaker.Live().Views() {
-			if len(v.Members) > 0 {
-				names = append(names, v.Topic)
-			}
+	names := append([]string{}, q.topics...)
+	for _, v := range q.api.MatchMaker.Live().Views() {
+		if len(v.Members) > 0 {
+			names = append(names, v.Topic)
 		}
 	}
 	for i := range all {

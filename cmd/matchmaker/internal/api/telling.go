@@ -181,7 +181,41 @@ func (ts *tellings) begin(ctx context.Context, live *core.Live, stale func(error
 func (ts *tellings) join(topic string) *telling {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
-	if ts.readers >= mostReaders || ts.ctx.Err() != nil {
+	if ts.readers >= mostReaders {
+		return nil
+	}
+	t := ts.add(topic)
+	if t != nil {
+		ts.readers++
+	}
+	return t
+}
+
+// part ends one reading.
+func (ts *tellings) part(t *telling) {
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	ts.readers--
+	ts.remove(t)
+}
+
+// survey is join for a reader of everything, which is bounded elsewhere; surveyed is its part.
+func (ts *tellings) survey(topic string) *telling {
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	return ts.add(topic)
+}
+
+func (ts *tellings) surveyed(t *telling) {
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	ts.remove(t)
+}
+
+// add returns the telling of a topic, which somebody reads from now on; nil if there are as many as there may be, or all
+// has ended. The caller holds mu.
+func (ts *tellings) add(topic string) *telling {
+	if ts.ctx.Err() != nil {
 		return nil
 	}
 	t := ts.byTopic[topic]
@@ -204,16 +238,12 @@ func (ts *tellings) join(topic string) *telling {
 		t.leaves = nil
 	}
 	t.readers++
-	ts.readers++
 	return t
 }
 
-// part ends one reading. The telling goes on for a minute, for a reader who comes back.
-func (ts *tellings) part(t *telling) {
-	ts.mu.Lock()
-	defer ts.mu.Unlock()
+// remove ends one reading. The telling goes on for a minute, for a reader who comes back. The caller holds mu.
+func (ts *tellings) remove(t *telling) {
 	t.readers--
-	ts.readers--
 	if t.readers == 0 {
 		t.leaves = time.AfterFunc(lingers, func() {
 			ts.mu.Lock()

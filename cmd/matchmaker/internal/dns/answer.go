@@ -107,7 +107,7 @@ func (s *Server) answerTopic(ctx context.Context, m *dns.Msg, q dns.Question, la
 	case code != dns.RcodeSuccess:
 		return code
 	case q.Qtype == dns.TypeSRV:
-		s.services(m, q.Name, label, v)
+		s.services(m, q.Name, v)
 		return code
 	}
 	ms, _ := v.Reach(hasIP) // one rule for both kinds of address
@@ -120,7 +120,7 @@ func (s *Server) answerTopic(ctx context.Context, m *dns.Msg, q dns.Question, la
 func (s *Server) answerService(ctx context.Context, m *dns.Msg, q dns.Question, label string) int {
 	v, code := s.view(ctx, label)
 	if code == dns.RcodeSuccess && (q.Qtype == dns.TypeSRV || q.Qtype == dns.TypeANY) {
-		s.services(m, q.Name, label, v)
+		s.services(m, q.Name, v)
 	}
 	return code
 }
@@ -146,8 +146,9 @@ func (s *Server) answerHost(ctx context.Context, m *dns.Msg, q dns.Question, hos
 	case p.name != "":
 		m.Answer = append(m.Answer, &dns.CNAME{Hdr: header(q.Name, dns.TypeCNAME), Target: p.name})
 	case q.Qtype == dns.TypeSRV:
-		m.Answer = append(m.Answer, s.srv(q.Name, p, s.target(p, topic)))
-		m.Extra = appendAddress(m.Extra, s.target(p, topic), dns.TypeANY, p.ip)
+		target := s.target(p, v.Topic)
+		m.Answer = append(m.Answer, s.srv(q.Name, p, target))
+		m.Extra = appendAddress(m.Extra, target, dns.TypeANY, p.ip)
 	default:
 		m.Answer = appendAddress(m.Answer, q.Name, q.Qtype, p.ip)
 	}
@@ -155,10 +156,10 @@ func (s *Server) answerHost(ctx context.Context, m *dns.Msg, q dns.Question, hos
 }
 
 // services adds the SRV records of who can be picked, and the addresses of those that have names here.
-func (s *Server) services(m *dns.Msg, name, topic string, v *core.View) {
+func (s *Server) services(m *dns.Msg, name string, v *core.View) {
 	ms, _ := v.Reach(hasPlace)
 	for _, p := range shuffled(placesOf(ms)) {
-		target := s.target(p, topic)
+		target := s.target(p, v.Topic)
 		m.Answer = append(m.Answer, s.srv(name, p, target))
 		if p.ip.IsValid() {
 			m.Extra = appendAddress(m.Extra, target, dns.TypeANY, p.ip)
@@ -171,7 +172,7 @@ func (s *Server) target(p place, topic string) string {
 	if p.name != "" {
 		return p.name
 	}
-	return Label(p.Host) + "." + topic + "." + s.Domain
+	return Label(p.Host) + "." + Label(topic) + "." + s.Domain
 }
 
 func (s *Server) srv(name string, p place, target string) *dns.SRV {

@@ -107,6 +107,14 @@ func TestTargetsOfSRVAreHostNamesWithTheirAddresses(t *testing.T) {
 	}
 }
 
+func TestATargetIsFoundHoweverItsTopicWasSpelt(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	s.put("a.b", core.Registration{Topic: "a.b", Host: "x", Addr: "10.0.0.1:80"})
+	s.says(`a\.b.matchmaker.`, dns.TypeSRV, "NOERROR, 0 1 80 x.a__2eb.matchmaker.")
+	s.says("x.a__2eb.matchmaker.", dns.TypeA, "NOERROR, 10.0.0.1")
+}
+
 func TestWeightAndZoneAreTheWeightAndPriorityOfSRV(t *testing.T) {
 	t.Parallel()
 	s := serve(t, func(c *Config) { c.Near = "east" })

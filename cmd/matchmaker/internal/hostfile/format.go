@@ -115,7 +115,10 @@ func writable(addr string) bool {
 		return false
 	}
 	ip, err := netip.ParseAddr(host)
-	return err == nil && ip.Zone() == "" || err != nil && hostName.MatchString(host)
+	if err != nil {
+		return hostName.MatchString(host) && host != "unix" && addr[0] != '[' // unix:80 would be a socket
+	}
+	return ip.Zone() == "" && ip.Is6() == (addr[0] == '[')
 }
 
 // comment is a name that ends no comment.

@@ -41,6 +41,16 @@ func TestFormatsAreAsTheirReadersWantThem(t *testing.T) {
 	}
 }
 
+func TestAnAddressThatReadersTakeForSomethingElseLeavesItsHostOut(t *testing.T) {
+	t.Parallel()
+	v := view(at("good", "10.0.0.1:80"), at("bracketed", "[10.0.0.1]:80"), at("named", "[localhost]:80"), at("socket", "unix:80"))
+	var refused []string
+	text, hosts := Render("nginx", "up", v, func(m *core.Member) { refused = append(refused, m.Host) })
+	if hosts != 1 || strings.Join(refused, " ") != "bracketed named socket" {
+		t.Errorf("%d hosts, refused %q:\n%s", hosts, refused, text)
+	}
+}
+
 // Registrations are text without control characters, and nothing else is known of them.
 func FuzzNothingBreaksOut(f *testing.F) {
 	for _, s := range []string{"a:80", "a;:80", "{:80", "[::1%25eth0]:80", "a b:80", "a#:80", "a\n:80", "$x:80", "\"a\":80", "unix:/x:1"} {

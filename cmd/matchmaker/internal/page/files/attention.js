@@ -67,7 +67,7 @@ function sentence(t, state, hosts) {
   if (state === 'draining') return {t, hosts, key};
   const since = Math.min(...hosts.map(h => h.heldAt ?? Infinity)), ttl = model.process?.ttl_seconds;
   return {is: state, key: key + since, say: () => [who(t, hosts),
-    ` ${is} held${since < Infinity ? ' since ' + clock(since) : ' since before this page was opened'}: Redis does not show ${it === 'it' ? 'it' : 'them'}, and nobody said that ${it} left. Not picked while others are up`,
+    ` ${is} held${since < Infinity ? ' since ' + clock(since) : ' since before it was heard of here'}: Redis does not show ${it === 'it' ? 'it' : 'them'}, and nobody said that ${it} left. Not picked while others are up`,
     since < Infinity && ttl ? `, and gone about ${clock(since + ttl * 1000)} unless ${it} ${hosts.length === 1 ? 'comes' : 'come'} back.` : '.']};
 }
 

@@ -22,7 +22,7 @@ function show() {
   sidecar();
   changes();
   const nothing = model.topics.size === 0;
-  at('nobody').hidden = !(nothing && model.connected && model.process?.registry.answers);
+  at('nobody').hidden = !(nothing && model.connected && model.process?.registry.answers && !model.process.topics.length);
   at('hosts').hidden = nothing;
   if (!nothing) hosts();
   details.update();

@@ -83,6 +83,7 @@ export const events = {
 
   sidecar(p) {
     model.process = p;
+    for (const topic of model.topics.keys()) if (!p.topics.includes(topic)) model.topics.delete(topic); // it ended while nobody was heard
     model.began = Math.min(model.began, performance.now());
     model.ahead = Date.parse(p.time) - Date.now();
     if (Math.abs(model.ahead) < 1000) model.ahead = 0; // of the way here, not of a clock

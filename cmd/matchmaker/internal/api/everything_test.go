@@ -77,6 +77,7 @@ func TestEverythingIsToldInOneStream(t *testing.T) {
 	for range 2 { // whom the registry has lost is told of as long as views hold him
 		r.finds("sidecar", `"topics":["x","y","z"]`)
 	}
+	s.beat() // own is back
 	s.registry.Break(errDown)
 	r.findsAll([]string{"change", `"change":"stale"`}, []string{"sidecar", `"answers":false,"since":"2`, "connection refused"})
 	s.registry.Unbreak()

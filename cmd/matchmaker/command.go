@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	"github.com/rs/zerolog"
@@ -31,6 +32,7 @@ type app struct {
 	registryKept registry
 	metrics      *metrics.Metrics
 	advertised   atomic.Value // the last choice that was logged
+	sick         sync.Map     // whether a host's check fails, by direct key
 	systemd      supervise.Notifier
 }
 

@@ -85,6 +85,7 @@ func (a *app) listenHTTP(l *listeners, mm *core.HeartbeatMatchMaker, ks []kept) 
 		return nil
 	}
 	l.api = api.New(a.apiOf(mm, ks))
+	a.metrics.Await(l.api.Awaited)
 	a.serve(l, "listen", here, l.api.All())
 	a.serve(l, "listen-ops", ops, l.api.Reads())
 	return nil
@@ -131,6 +132,7 @@ func (a *app) apiOf(mm *core.HeartbeatMatchMaker, ks []kept) api.Config {
 	for _, k := range ks {
 		c.Awaited = append(c.Awaited, k.Registration)
 	}
+	c.Registered = func(ctx context.Context, topic, host string) { a.checked(ctx, mm, topic, host) }
 	c.Resolve, c.Answered = a.metrics.Resolve(mm.Resolve), a.metrics.Answered
 	c.Freq, c.TTL = a.HeartbeatFreq, a.HeartbeatTTL
 	c.More = page.Files()

@@ -54,6 +54,7 @@ func (a *app) follow(ctx context.Context, mm *core.HeartbeatMatchMaker, k kept) 
 			line = a.log.Warn().Str("error", reason.Error())
 		}
 		line = line.Str("topic", k.Topic).Str("host", k.Host)
+		a.sick.Store(core.DirectKey(k.Topic, k.Host), reason != nil)
 		var err error
 		switch {
 		case !registered && reason != nil:
@@ -70,8 +71,28 @@ func (a *app) follow(ctx context.Context, mm *core.HeartbeatMatchMaker, k kept) 
 			line.Msg("the check passes again; the host is announced as up")
 			err = mm.Pass(ctx, k.Topic, k.Host)
 		}
-		if err != nil && ctx.Err() == nil && !errors.Is(err, core.ErrNotRegistered) {
-			a.log.Warn().Str("error", a.message(err)).Msg("not announced yet")
-		}
+		a.announced(ctx, err)
 	})
+}
+
+// checked announces a host that was registered anew as failing if its check fails.
+func (a *app) checked(ctx context.Context, mm *core.HeartbeatMatchMaker, topic, host string) {
+	sick := func() bool {
+		is, _ := a.sick.Load(core.DirectKey(topic, host))
+		return is == true
+	}
+	if !sick() {
+		return
+	}
+	a.announced(ctx, mm.Fail(ctx, topic, host))
+	if !sick() { // it has passed meanwhile
+		a.announced(ctx, mm.Pass(ctx, topic, host))
+	}
+}
+
+// announced logs why what a check says is not announced yet, if so.
+func (a *app) announced(ctx context.Context, err error) {
+	if err != nil && ctx.Err() == nil && !errors.Is(err, core.ErrNotRegistered) {
+		a.log.Warn().Str("error", a.message(err)).Msg("not announced yet")
+	}
 }

@@ -91,6 +91,38 @@ func TestAHostIsListedAsItsCheckSays(t *testing.T) {
 	}
 }
 
+func TestAHostIsAsItsCheckSaysWhoeverRegistersIt(t *testing.T) {
+	t.Parallel()
+	m := startRedis(t)
+	s := storeOf(t, m)
+	app := startPatient(t)
+	app.sick.Store(true)
+	b := sidecar(append(oftenChecked, "--listen=127.0.0.1:0", "--register=a=x,check="+app.url())...).at(m).start(t)
+	at := listens(t, &b.err, "listen")
+	b.err.says(t, "not registered before it passes")
+	awaited := func(n string) func() bool {
+		return func() bool {
+			_, page := httpAsk(t, at, "GET", "/metrics", "")
+			return strings.Contains(page, `matchmaker_registrations{standing="awaited"} `+n+"\n")
+		}
+	}
+	eventually(t, "it is awaited", awaited("1"))
+	app.sick.Store(false)
+	eventually(t, "it is awaited no more", awaited("0"))
+	app.sick.Store(true)
+	eventually(t, "it fails", func() bool { return stateOf(t, s, "a", "x") == "failing" })
+	for _, method := range []string{"DELETE", "PUT"} {
+		if code, body := httpAsk(t, at, method, "/v1/topics/a/hosts/x", ""); code/100 != 2 {
+			t.Fatalf("%s: %d %s", method, code, body)
+		}
+	}
+	if got := stateOf(t, s, "a", "x"); got != "failing" {
+		t.Errorf("registered anew while its check fails the host is %s", got)
+	}
+	app.sick.Store(false)
+	eventually(t, "it is up", func() bool { return stateOf(t, s, "a", "x") == "up" })
+}
+
 func TestAHostThatDrainsIsNotAnnouncedAsFailing(t *testing.T) {
 	t.Parallel()
 	m := startRedis(t)

@@ -24,6 +24,8 @@ type Config struct {
 	Freq, TTL time.Duration
 	// Awaited are registrations that are to be kept, though perhaps not yet: the process is not ready before.
 	Awaited []core.Registration
+	// Registered is told of each place that is registered, or registered anew, here; nil is silence.
+	Registered func(ctx context.Context, topic, host string)
 	// Complete completes and checks what is to be registered; nil leaves it as it is.
 	Complete func(context.Context, core.Registration) (core.Registration, error)
 	// Message is the text of an error for people; nil is its own.
@@ -65,6 +67,9 @@ func New(c Config) *API {
 	}
 	if a.Message == nil {
 		a.Message = error.Error
+	}
+	if a.Registered == nil {
+		a.Registered = func(context.Context, string, string) {}
 	}
 	if a.Answered == nil {
 		a.Answered = func(string, int) {}

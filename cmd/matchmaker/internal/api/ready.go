@@ -105,6 +105,15 @@ func (d *readiness) drain(topic, host string, until time.Time) {
 	}
 }
 
+// Awaited is how many registrations are to be kept, and were not registered yet.
+func (a *API) Awaited() int {
+	all := a.MatchMaker.Registrations()
+	a.ready.now(all, func(place) (bool, bool) { return false, false })
+	a.ready.mu.Lock()
+	defer a.ready.mu.Unlock()
+	return len(a.ready.awaited)
+}
+
 // worst are the statuses that are not ready, the worst last.
 var worst = []string{"", "starting", "superseded", "unregistered", "draining"}
 

@@ -51,6 +51,7 @@ func (a *API) register(w http.ResponseWriter, r *http.Request) error {
 	} else {
 		a.ready.renew(was)
 		err = a.MatchMaker.Register(r.Context(), whole)
+		a.Registered(r.Context(), whole.Topic, whole.Host)
 	}
 	now, _ := a.kept(whole.Topic, whole.Host)
 	if now == nil { // refused, or unregistered meanwhile

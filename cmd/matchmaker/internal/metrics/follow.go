@@ -19,13 +19,17 @@ const otherTopics = "{other}"
 
 // Follow adds what is to be seen of a matchmaker, and of its store, nil if that tells nothing. Call it once.
 func (m *Metrics) Follow(mm *core.HeartbeatMatchMaker, store interface{ Stats() redismm.Stats }) {
-	m.registry.MustRegister(&seen{mm, store})
+	m.registry.MustRegister(&seen{m, mm, store})
 }
+
+// Await adds how many registrations are to be kept and are not yet, because their checks have not passed.
+func (m *Metrics) Await(awaited func() int) { m.awaited.Store(awaited) }
 
 // seen reads gauges when it is asked for them.
 type seen struct {
-	mm    *core.HeartbeatMatchMaker
-	store interface{ Stats() redismm.Stats }
+	metrics *Metrics
+	mm      *core.HeartbeatMatchMaker
+	store   interface{ Stats() redismm.Stats }
 }
 
 func desc(name, help string, labels ...string) *prometheus.Desc {
@@ -64,6 +68,10 @@ func (s *seen) Collect(to chan<- prometheus.Metric) {
 	standing := map[string]int{"pending": 0, "valid": 0, "lost": 0, "standing by": 0, "removed": 0, "leaving": 0}
 	for _, r := range s.mm.Registrations() {
 		standing[r.Standing]++
+	}
+	standing["awaited"] = 0
+	if awaited, ok := s.metrics.awaited.Load().(func() int); ok {
+		standing["awaited"] = awaited()
 	}
 	for name, n := range standing {
 		gauge(registrations, float64(n), name)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -28,6 +29,7 @@ type Metrics struct {
 	resolves map[string]prometheus.Counter
 	requests *prometheus.CounterVec
 	queries  map[int]prometheus.Counter // by rcode
+	awaited  atomic.Value               // func() int
 }
 
 // New returns the metrics of a process that beats every freq.

@@ -16,7 +16,7 @@ import (
 var folders = map[string]string{
 	"core": "core", "coretest": "core/coretest", "redismm": "redismm", "ringmm": "ringmm",
 	"grpcmm": "grpcmm", "httpmm": "httpmm",
-	"cmd": "cmd/matchmaker", "supervise": "cmd/matchmaker/internal/supervise", "api": "cmd/matchmaker/internal/api", "integration": "integration",
+	"cmd": "cmd/matchmaker", "supervise": "cmd/matchmaker/internal/supervise", "api": "cmd/matchmaker/internal/api", "dns": "cmd/matchmaker/internal/dns", "integration": "integration",
 }
 
 // parsed returns the files of a folder, tests or others.

@@ -32,7 +32,7 @@ func TestReadyIsWhoWasAcceptedOnceWhateverBecomesOfRedis(t *testing.T) {
 	}
 	s.registry.Unbreak()
 	s.beat()
-	s.ready("ready", 200)
+	s.becomes("/readyz", 200, `"status":"ready"`)
 	s.registry.Break(errDown)
 	s.beat()
 	got := s.becomes("/readyz", 200, `"status":"degraded"`)

@@ -39,9 +39,10 @@ func (r *registry) listed(want ...string) {
 
 func TestADeadHostIsHeldForATTLAndThenUnlisted(t *testing.T) {
 	onBoth(t, func(r *registry) {
-		dead := r.process(r.wire, "node1")
 		r.process(r.wire, "node2")
 		w := r.watch(r.store())
+		r.until("the watcher sweeps", func() bool { return r.raw.Exists(r.Context(), keysOf.sweeper(compute)).Val() == 1 })
+		dead := r.process(r.wire, "node1") // who dies does not sweep: else its lease would have to lapse first
 		w.shows("node1 node2")
 		dead.StopHeartbeat()
 		died := time.Now()

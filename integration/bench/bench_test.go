@@ -74,6 +74,9 @@ func TestReport(t *testing.T) {
 		fmt.Fprintf(os.Stderr, "%s: %s\n", x.name, p.Took.Round(time.Second))
 	}
 	report.Took = time.Since(began)
+	if left := len(parts) - len(report.Parts); left > 0 {
+		report.Machine = append(report.Machine, [2]string{"left out", fmt.Sprintf("%d of %d parts, which this run did not measure", left, len(parts))})
+	}
 	if *publish == "" {
 		fmt.Println(report)
 		return

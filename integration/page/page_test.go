@@ -104,7 +104,7 @@ func TestStatesAreWordsAndDrainsHaveTheirReasonAndEnd(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.until(soon, "they are shown", rowIs("web", "drained", "draining")+" && "+rowIs("web", "fails", "failing")+" && "+rowIs("web", "drains", "draining"))
-	p.until(soon, "it is said why", `/drained of web is drained for kernel update until \d\d:\d\d:\d\d/.test(document.querySelector('#attention').innerText)`)
+	p.until(soon, "it is said why", `/drained of web is drained for kernel update until (\d{4}-\d\d-\d\d )?\d\d:\d\d:\d\d/.test(document.querySelector('#attention').innerText)`)
 	for _, want := range []string{"fails of web is failing", "drains of web is draining, as it says itself"} {
 		if !strings.Contains(p.text("#attention"), want) {
 			t.Errorf("%q does not say %q", p.text("#attention"), want)

@@ -114,7 +114,7 @@ ci: ## run every stage, each with its time and its budget; mixed from the first 
 	@$(STAGE) bench 40 $(MAKE) --no-print-directory bench BENCHTIME=1x
 	@$(STAGE) test 210 $(MAKE) --no-print-directory test
 	@$(STAGE) simulate 60 $(MAKE) --no-print-directory simulate HOURS=2 SEED=1
-	@$(STAGE) integration 610 $(MAKE) --no-print-directory integration
-	@$(STAGE) faults-quick 110 $(MAKE) --no-print-directory faults-quick
+	@$(STAGE) integration 570 $(MAKE) --no-print-directory integration
+	@$(STAGE) faults-quick 150 $(MAKE) --no-print-directory faults-quick
 	@[ -z "$(PREVIOUS)" ] || $(STAGE) mixed 45 $(MAKE) --no-print-directory mixed
 	@echo "==> all stages passed:" && cat bin/stages

@@ -108,13 +108,13 @@ soak: ## bring random faults about for MINUTES (30), over 1,000 hosts in 20 proc
 # take too long for every change.
 ci: ## run every stage, each with its time and its budget; mixed from the first tag on
 	@mkdir -p bin && rm -f bin/stages
-	@$(STAGE) build 45 $(MAKE) --no-print-directory build
+	@$(STAGE) build 40 $(MAKE) --no-print-directory build
 	@$(STAGE) lint 90 $(MAKE) --no-print-directory lint
-	@$(STAGE) fuzz 15 $(MAKE) --no-print-directory fuzz FUZZ=Ring FUZZTIME=5000x
-	@$(STAGE) bench 40 $(MAKE) --no-print-directory bench BENCHTIME=1x
-	@$(STAGE) test 210 $(MAKE) --no-print-directory test
-	@$(STAGE) simulate 60 $(MAKE) --no-print-directory simulate HOURS=2 SEED=1
-	@$(STAGE) integration 570 $(MAKE) --no-print-directory integration
-	@$(STAGE) faults-quick 150 $(MAKE) --no-print-directory faults-quick
+	@$(STAGE) fuzz 10 $(MAKE) --no-print-directory fuzz FUZZ=Ring FUZZTIME=5000x
+	@$(STAGE) bench 35 $(MAKE) --no-print-directory bench BENCHTIME=1x
+	@$(STAGE) test 180 $(MAKE) --no-print-directory test
+	@$(STAGE) simulate 55 $(MAKE) --no-print-directory simulate HOURS=2 SEED=1
+	@$(STAGE) integration 640 $(MAKE) --no-print-directory integration
+	@$(STAGE) faults-quick 140 $(MAKE) --no-print-directory faults-quick
 	@[ -z "$(PREVIOUS)" ] || $(STAGE) mixed 45 $(MAKE) --no-print-directory mixed
 	@echo "==> all stages passed:" && cat bin/stages

@@ -44,8 +44,8 @@ lint: ## check format, go.mod, go vet, staticcheck, and who may import whom
 	go tool -modfile=.ci/tools/go.mod staticcheck ./...
 	go test -run '^TestImports' ./integration
 
-integration: ## run the tests against a real redis-server, with real processes, but for the faults; a missing one fails
-	CI=true go test $(RACE) -count=1 -p 1 -timeout 10m $(filter-out %/integration/faults,$(REDIS_PACKAGES))
+integration: ## run the tests against a real redis-server, with real processes, but for the faults and the simulation; a missing one fails
+	CI=true go test $(RACE) -count=1 -p 1 -timeout 10m $(filter-out %/integration/faults %/integration/simulate,$(REDIS_PACKAGES))
 
 topologies: ## run what is promised of Redis on a single server, on Sentinel and on a cluster; print a table (3 min)
 	@.ci/topologies $(RACE)
@@ -108,13 +108,13 @@ soak: ## bring random faults about for MINUTES (30), over 1,000 hosts in 20 proc
 # take too long for every change.
 ci: ## run every stage, each with its time and its budget; mixed from the first tag on
 	@mkdir -p bin && rm -f bin/stages
-	@$(STAGE) build 40 $(MAKE) --no-print-directory build
-	@$(STAGE) lint 90 $(MAKE) --no-print-directory lint
-	@$(STAGE) fuzz 10 $(MAKE) --no-print-directory fuzz FUZZ=Ring FUZZTIME=5000x
-	@$(STAGE) bench 35 $(MAKE) --no-print-directory bench BENCHTIME=1x
-	@$(STAGE) test 180 $(MAKE) --no-print-directory test
-	@$(STAGE) simulate 55 $(MAKE) --no-print-directory simulate HOURS=2 SEED=1
-	@$(STAGE) integration 640 $(MAKE) --no-print-directory integration
+	@$(STAGE) build 90 $(MAKE) --no-print-directory build
+	@$(STAGE) lint 150 $(MAKE) --no-print-directory lint
+	@$(STAGE) fuzz 20 $(MAKE) --no-print-directory fuzz FUZZ=Ring FUZZTIME=5000x
+	@$(STAGE) bench 50 $(MAKE) --no-print-directory bench BENCHTIME=1x
+	@$(STAGE) test 270 $(MAKE) --no-print-directory test
+	@$(STAGE) simulate 70 $(MAKE) --no-print-directory simulate HOURS=2 SEED=1
+	@$(STAGE) integration 590 $(MAKE) --no-print-directory integration
 	@$(STAGE) faults-quick 140 $(MAKE) --no-print-directory faults-quick
 	@[ -z "$(PREVIOUS)" ] || $(STAGE) mixed 45 $(MAKE) --no-print-directory mixed
 	@echo "==> all stages passed:" && cat bin/stages

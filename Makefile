@@ -108,8 +108,8 @@ soak: ## bring random faults about for MINUTES (30), over 1,000 hosts in 20 proc
 # take too long for every change.
 ci: ## run every stage, each with its time and its budget; mixed from the first tag on
 	@mkdir -p bin && rm -f bin/stages
-	@$(STAGE) build 90 $(MAKE) --no-print-directory build
-	@$(STAGE) lint 150 $(MAKE) --no-print-directory lint
+	@$(STAGE) build 120 $(MAKE) --no-print-directory build
+	@$(STAGE) lint 240 $(MAKE) --no-print-directory lint
 	@$(STAGE) fuzz 20 $(MAKE) --no-print-directory fuzz FUZZ=Ring FUZZTIME=5000x
 	@$(STAGE) bench 50 $(MAKE) --no-print-directory bench BENCHTIME=1x
 	@$(STAGE) test 270 $(MAKE) --no-print-directory test

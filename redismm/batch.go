@@ -2,8 +2,8 @@ package redismm
 
 import (
 	"context"
-	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/redismm/matchmaker/core"
 )
@@ -66,8 +66,12 @@ func (b *batch) hosts() []string {
 	return hosts
 }
 
-// pipelineSize bounds what is on its way at once.
-const pipelineSize = 64
+const (
+	// pipelineSize bounds what is on its way at once over one connection.
+	pipelineSize = 64
+	// onTheWay is how many pipelines are, to each server: one is written and read while Redis executes the other.
+	onTheWay = 2
+)
 
 // inPipelines makes calls, many in one round trip.
 func (s *Store) inPipelines(ctx context.Context, calls []*call) { s.deliver(ctx, calls, func(int) {}) }
@@ -76,16 +80,24 @@ func (s *Store) inPipelines(ctx context.Context, calls []*call) { s.deliver(ctx,
 func (s *Store) deliver(ctx context.Context, calls []*call, before func(i int)) {
 	var going sync.WaitGroup
 	for _, part := range s.byNode(ctx, calls) {
-		going.Go(func() {
-			for some := range slices.Chunk(part, pipelineSize) {
-				together := make([]*call, len(some))
-				for j, i := range some {
-					before(i)
-					together[j] = calls[i]
+		var next atomic.Int64 // of part, in steps
+		for range min(onTheWay, (len(part)+pipelineSize-1)/pipelineSize) {
+			going.Go(func() {
+				for {
+					first := int(next.Add(pipelineSize)) - pipelineSize
+					if first >= len(part) {
+						return
+					}
+					some := part[first:min(first+pipelineSize, len(part))]
+					together := make([]*call, len(some))
+					for j, i := range some {
+						before(i)
+						together[j] = calls[i]
+					}
+					run(ctx, s.write, together)
 				}
-				run(ctx, s.write, together)
-			}
-		})
+			})
+		}
 	}
 	going.Wait()
 }

@@ -171,7 +171,7 @@ func (s *Store) touch(ctx context.Context, ttl time.Duration, bs []*batch, kept 
 		}
 		quick = append(quick, b)
 		calls = append(calls, &call{script: touchScript, keys: append(s.topicKeys(b.topic), s.keys.sweeper(b.topic)), more: s.livenessKeys(b),
-			args: []any{ttl.Milliseconds(), s.life(), 0, v.epoch, v.seq, v.change, v.n}})
+			args: []any{ttl.Milliseconds(), v.change, 0, v.n}})
 	}
 	s.inTime(ctx, quick, calls)
 	for i, b := range quick {

@@ -20,8 +20,9 @@ type clients struct {
 	write redis.UniversalClient // no retries
 	owned redis.UniversalClient // to be closed, or nil
 	lines *lines                // of write and owned
-	// sentinels say which server is meant; nil where the DSN names it, or the client is the user's.
+	// sentinels say which server is meant; nil where the DSN names it, or the client is the user's. So with guide.
 	sentinels *redis.FailoverOptions
+	guide     *guide
 	// patience is how long a client of write waits for a reply, whatever its context allows.
 	patience time.Duration
 }
@@ -43,11 +44,17 @@ func newClients(read redis.UniversalClient, own *lines) (clients, int, error) {
 // own takes over a client that was made for a target.
 func (c *clients) own(client redis.UniversalClient, to *target) {
 	c.owned, c.addr, c.sentinels = client, to.addr(), to.sentinels
+	if c.sentinels != nil {
+		c.guide = &guide{sentinels: c.sentinels}
+	}
 }
 
 // close closes the clients that are not the user's.
 func (c *clients) close() error {
 	c.lines.cut()
+	if c.guide != nil {
+		c.guide.close()
+	}
 	err := c.write.Close()
 	if c.owned != nil {
 		err = errors.Join(err, c.owned.Close())
@@ -55,16 +62,20 @@ func (c *clients) close() error {
 	return err
 }
 
-// confirm uses the client that asked the sentinels, which hears of a failover from them and closes its own connections
-// then: what it dials next cuts those of the other to the old primary, which may answer still, cut off from the rest.
-// Who looks topics up or watches does without.
+// confirm asks a sentinel whether the server is still meant, and dials where it is not: that cuts the lines to the old
+// primary, which may answer still, cut off from the rest or not told yet. Who looks topics up or watches does without.
 func (c *clients) confirm(ctx context.Context, within time.Duration) {
-	if c.sentinels == nil {
+	if c.guide == nil {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
-	_ = c.read.Ping(ctx).Err()
+	if !c.guide.moved(ctx, c.lines.leadTo()) {
+		return
+	}
+	if conn, err := c.lines.Dial(ctx, "tcp", byName); err == nil {
+		conn.Close()
+	}
 }
 
 // unavailable says that Redis could not answer, and which Redis.

@@ -44,13 +44,7 @@ func (s *Store) diagnoseSentinels(ctx context.Context) ([]Finding, error) {
 }
 
 func askSentinel(ctx context.Context, as *redis.FailoverOptions, addr string) opinion {
-	o := &redis.Options{
-		Addr: addr, Dialer: dialer(as.DialTimeout, as.TLSConfig), OnConnect: as.OnConnect,
-		Username: as.SentinelUsername, Password: as.SentinelPassword,
-		ContextTimeoutEnabled: true, MaxRetries: -1, PoolSize: 1, ReadTimeout: as.ReadTimeout, WriteTimeout: as.WriteTimeout,
-	}
-	quiet(o)
-	c := redis.NewSentinelClient(o)
+	c := sentinelAt(addr, as)
 	defer c.Close()
 	said := opinion{sentinel: addr}
 	at, err := c.GetMasterAddrByName(ctx, as.MasterName).Result()

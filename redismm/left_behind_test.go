@@ -148,11 +148,21 @@ func bypass(t *testing.T, on *integration.Sentinel) *Store {
 func TestWhoIsLeftAtTheOldPrimaryGoesToTheNewOne(t *testing.T) {
 	t.Parallel()
 	t.Run("single", func(t *testing.T) { t.Skip("a single server has no old primary") })
-	t.Run("sentinel", leavesTheOldPrimary)
+	t.Run("sentinel", func(t *testing.T) { leavesTheOldPrimary(t, func(*integration.Sentinel) {}) })
+	// As where the sentinel that somebody listens to leads the failover, and has not announced it yet.
+	t.Run("sentinels announce nothing", func(t *testing.T) {
+		leavesTheOldPrimary(t, func(on *integration.Sentinel) {
+			for _, s := range on.Sentinels {
+				if err := s.Client().Do(t.Context(), "ACL", "SETUSER", "default", "resetchannels").Err(); err != nil {
+					t.Fatal(err)
+				}
+			}
+		})
+	})
 	t.Run("cluster", func(t *testing.T) { t.Skip("a primary that is cut off knows it, and refuses") })
 }
 
-func leavesTheOldPrimary(t *testing.T) {
+func leavesTheOldPrimary(t *testing.T, amiss func(*integration.Sentinel)) {
 	on := integration.StartSentinel(t, integration.Proxied)
 	r := &registry{T: t, config: calm}
 	keeps := func(s *Store, host string) {
@@ -177,6 +187,7 @@ func leavesTheOldPrimary(t *testing.T) {
 		channel := keysOf.channel(compute)
 		return at.Client().PubSubNumSub(t.Context(), channel).Val()[channel]
 	}
+	amiss(on)
 	before, now := on.Partition()
 	r.until("listening to the new primary alone", func() bool { return listeners(now) == 1 && listeners(before) == 0 })
 	keeps(x.store(), "node2")

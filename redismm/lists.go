@@ -18,41 +18,48 @@ type lists struct {
 
 // list is one answer. It does not change.
 type list struct {
+	version version
+	calm    bool           // the index was whole, and the list before was at the same version
+	mgets   [][]any        // what asks for the liveness of hosts
 	hosts   []string       // as Redis gave them, which is in the same order while none comes or goes
 	texts   []string       // liveness of each, "" for none
 	members []*core.Member // each, nil for who does not live; without drains
 	order   []int          // of the hosts, by name
+	found   []*core.Member // who lives, by name
 }
 
 // mostListed is how many hosts are remembered in all; a larger topic is not.
 const mostListed = 20_000
 
+// last is the newest list of a topic, or nil.
+func (l *lists) last(topic string) *list {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.of[topic]
+}
+
 // members returns who of the set lives, in order of the hosts.
 func (l *lists) members(topic string, r *answer) []*core.Member {
-	l.mu.Lock()
-	last := l.of[topic]
-	l.mu.Unlock()
-	now := last.next(topic, r)
+	now := l.last(topic).next(topic, r)
 	l.put(topic, now)
-	found := make([]*core.Member, 0, len(now.hosts))
-	for _, i := range now.order {
-		m := now.members[i]
-		if m == nil {
-			continue
-		}
-		if m.State == core.Up && len(r.drains) > 0 && r.drained(m.Host) > 0 {
+	if len(r.drains) == 0 {
+		return now.found
+	}
+	found := slices.Clone(now.found)
+	for i, m := range found {
+		if m.State == core.Up && r.drained(m.Host) > 0 {
 			drained := *m
 			drained.State = core.Draining
-			m = &drained
+			found[i] = &drained
 		}
-		found = append(found, m)
 	}
 	return found
 }
 
 // next is an answer's list, after an earlier one of the topic or nil. Nobody but its hosts was asked for.
 func (last *list) next(topic string, r *answer) *list {
-	now := &list{hosts: r.hosts, texts: make([]string, len(r.hosts)), members: make([]*core.Member, len(r.hosts))}
+	now := &list{version: r.version, mgets: r.mgets, hosts: r.hosts, texts: make([]string, len(r.hosts)), members: make([]*core.Member, len(r.hosts))}
+	now.calm = last != nil && last.version == now.version && r.whole()
 	same := last != nil && slices.Equal(last.hosts, now.hosts)
 	if same {
 		now.order = last.order
@@ -63,13 +70,27 @@ func (last *list) next(topic string, r *answer) *list {
 		}
 		slices.SortFunc(now.order, func(a, b int) int { return cmp.Compare(now.hosts[a], now.hosts[b]) })
 	}
+	all := same // what they hold too
 	for i, h := range now.hosts {
 		now.texts[i], _ = r.texts[i].(string) // anything else is nobody's
 		if same && last.texts[i] == now.texts[i] {
 			now.members[i] = last.members[i]
-		} else if v, err := parseValue(now.texts[i]); err == nil && v.kind == live {
+			continue
+		}
+		all = false
+		if v, err := parseValue(now.texts[i]); err == nil && v.kind == live {
 			m := v.member(topic, h)
 			now.members[i] = &m
+		}
+	}
+	if all {
+		now.found = last.found
+		return now
+	}
+	now.found = make([]*core.Member, 0, len(now.hosts))
+	for _, i := range now.order {
+		if m := now.members[i]; m != nil {
+			now.found = append(now.found, m)
 		}
 	}
 	return now

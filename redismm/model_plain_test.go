@@ -198,7 +198,7 @@ func verdict(old place, t tell) string {
 }
 
 func (p *plain) touch(ttl time.Duration, notAfter int64, v version, hosts []string) bool {
-	if p.now > notAfter || p.version != v || p.lost() {
+	if p.now > notAfter || p.version.change != v.change || v.n != strconv.Itoa(len(p.listed)) {
 		return false
 	}
 	for _, h := range hosts {
@@ -209,7 +209,6 @@ func (p *plain) touch(ttl time.Duration, notAfter int64, v version, hosts []stri
 		at.until = p.after(ttl)
 		p.places[h] = at
 	}
-	p.renew()
 	return true
 }
 

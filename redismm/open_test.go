@@ -225,7 +225,7 @@ func hashTag(key string) string {
 	return key
 }
 
-func TestAFanoutOfAThousandHostsTakesTwoRoundTrips(t *testing.T) {
+func TestAFanoutOfAThousandHostsTakesTwoRoundTripsAndThenOne(t *testing.T) {
 	onBoth(t, func(r *registry) {
 		r.patience = 30 * time.Second
 		hosts := make([]string, 1000)
@@ -237,12 +237,15 @@ func TestAFanoutOfAThousandHostsTakesTwoRoundTrips(t *testing.T) {
 		r.registers(s, core.Joined, claimsOf(hosts...)...)
 		var trips atomic.Int64
 		s.read.AddHook(counting(func([]redis.Cmder) { trips.Add(1) }))
-		routes, err := s.FanoutExchange(r.Context(), core.FanoutPrefix+compute)
-		if err != nil || len(routes) != 1000 || routes[999].Key != "compute.node0999" {
-			r.Errorf("%d routes, %v", len(routes), err)
-		}
-		if n := trips.Load(); n != 2 {
-			r.Errorf("%d round trips, want 2", n)
+		for i, want := range []int64{2, 2, 1, 1} { // once two answers were alike
+			trips.Store(0)
+			routes, err := s.FanoutExchange(r.Context(), core.FanoutPrefix+compute)
+			if err != nil || len(routes) != 1000 || routes[999].Key != "compute.node0999" {
+				r.Errorf("%d routes, %v", len(routes), err)
+			}
+			if n := trips.Load(); n != want {
+				r.Errorf("list %d: %d round trips, want %d", i, n, want)
+			}
 		}
 		trips.Store(0)
 		for range 2 {

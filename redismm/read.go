@@ -44,6 +44,7 @@ type answer struct {
 	snapshot
 	asked []string // hosts
 	texts []any    // liveness of each; nil where there is none
+	mgets [][]any  // the commands that asked for it
 }
 
 // snapshot is ask, with the values taken in.
@@ -84,31 +85,70 @@ func (s *Store) readInTwo(ctx context.Context, c redis.Cmdable, topic string, ot
 	if len(asked) == 0 {
 		return snap, true, nil
 	}
+	snap.asked, snap.mgets = asked, s.mgets(topic, asked)
 	pipe = c.Pipeline()
-	var found []*redis.SliceCmd
-	for some := range slices.Chunk(asked, 1000) {
-		words := []any{"mget"}
-		for _, key := range s.topicKeys(topic, some...)[2:] {
-			words = append(words, key)
-		}
-		cmd := redis.NewSliceCmd(ctx, words...)
-		pipe.Process(ctx, once{cmd})
-		found = append(found, cmd)
-	}
+	found := queueValues(ctx, pipe, snap.mgets)
 	after := s.queueVersion(ctx, pipe, topic)
 	if _, err := pipe.Exec(ctx); err != nil {
 		return nil, false, err
 	}
-	var texts []any
-	for _, f := range found {
-		texts = append(texts, f.Val()...)
-	}
-	if len(texts) != len(asked) {
+	if snap.texts = found(); len(snap.texts) != len(asked) {
 		return nil, false, errReply
 	}
-	snap.asked, snap.texts = asked, texts
 	// A version that is absent twice has not said that nothing changed.
 	return snap, snap.version == readVersion(after) && (snap.version.epoch != "" || len(snap.hosts) == 0), nil
+}
+
+// readAgain reads a topic in one trip, if it is at the very version at which last was read: then its hosts are the same, and
+// it is known beforehand whose liveness to ask for. It returns nil where it is not.
+func (s *Store) readAgain(ctx context.Context, topic string, last *list) (*answer, error) {
+	pipe := s.read.Pipeline()
+	before, size := s.queueVersion(ctx, pipe, topic), pipe.SCard(ctx, s.keys.set(topic))
+	drains, now := pipe.HGetAll(ctx, s.keys.drains(topic)), s.queueTime(ctx, pipe, topic)
+	found, after := queueValues(ctx, pipe, last.mgets), s.queueVersion(ctx, pipe, topic)
+	if _, err := pipe.Exec(ctx); err != nil {
+		return nil, err
+	}
+	snap := &answer{snapshot: snapshot{time: microseconds(now), version: readVersion(before), doubted: doubtOf(before.Val()),
+		hosts: last.hosts, drains: drains.Val()}, asked: last.hosts, texts: found(), mgets: last.mgets}
+	if snap.version != last.version || readVersion(after) != last.version || size.Val() != int64(len(last.hosts)) || len(snap.texts) != len(last.hosts) {
+		return nil, nil
+	}
+	return snap, nil
+}
+
+// mgets are the commands that ask for the liveness of hosts, each for as many as Redis looks up without keeping others
+// waiting.
+func (s *Store) mgets(topic string, hosts []string) [][]any {
+	var all [][]any
+	for some := range slices.Chunk(hosts, 1000) {
+		words := make([]any, 1, 1+len(some))
+		words[0] = "mget"
+		for _, key := range s.topicKeys(topic, some...)[2:] {
+			words = append(words, key)
+		}
+		all = append(all, words)
+	}
+	return all
+}
+
+// queueValues adds them to a pipeline, and returns what reads their replies.
+func queueValues(ctx context.Context, pipe redis.Pipeliner, mgets [][]any) func() []any {
+	found := make([]*redis.SliceCmd, len(mgets))
+	for i, words := range mgets {
+		found[i] = redis.NewSliceCmd(ctx, words...)
+		pipe.Process(ctx, once{found[i]})
+	}
+	return func() []any {
+		if len(found) == 1 {
+			return found[0].Val()
+		}
+		var texts []any
+		for _, f := range found {
+			texts = append(texts, f.Val()...)
+		}
+		return texts
+	}
 }
 
 func (s *Store) queueVersion(ctx context.Context, pipe redis.Pipeliner, topic string) *redis.SliceCmd {
@@ -239,14 +279,28 @@ func (v version) core() core.Version {
 	return core.Version{Epoch: v.epoch, Change: v.change, Seq: seq}
 }
 
-// Members returns who lives now, in two round trips. A topic whose index contradicts its version has lost
+// reread is ask, in one trip while the topic stays as it was.
+func (s *Store) reread(ctx context.Context, topic string) (*answer, error) {
+	if last := s.lists.last(topic); last != nil && last.calm {
+		r, err := s.readAgain(ctx, topic, last)
+		if _, refused := err.(redis.Error); err != nil && !refused && !broken(err) {
+			return nil, s.unavailable(err)
+		}
+		if r != nil {
+			return r, nil
+		}
+	}
+	return s.ask(ctx, s.read, topic, nil)
+}
+
+// Members returns who lives now, in two round trips, or one while nobody joins or leaves. A topic whose index contradicts its version has lost
 // members that are alive: [core.ErrUnavailable], until their next beat; as long as they may not be back, it is so
 // where nobody lives.
 func (s *Store) Members(ctx context.Context, topic string) (*core.View, error) {
 	if core.CheckTopic(topic) != nil { // nobody can be there
 		return &core.View{Topic: topic, AsOf: time.Now()}, nil
 	}
-	snap, err := s.ask(ctx, s.read, topic, nil)
+	snap, err := s.reread(ctx, topic)
 	if err != nil {
 		return nil, err
 	}

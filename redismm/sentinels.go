@@ -7,6 +7,7 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -29,6 +30,61 @@ func presenting(o *redis.FailoverOptions, file string) (func(context.Context, *r
 		}
 		return conn.AuthACL(ctx, user, password).Err()
 	}, nil
+}
+
+// sentinelAt is a client of one sentinel.
+func sentinelAt(addr string, as *redis.FailoverOptions) *redis.SentinelClient {
+	o := &redis.Options{
+		Addr: addr, Dialer: as.Dialer, OnConnect: as.OnConnect, Username: as.SentinelUsername, Password: as.SentinelPassword,
+		ContextTimeoutEnabled: true, MaxRetries: -1, PoolSize: 1, ReadTimeout: as.ReadTimeout, WriteTimeout: as.WriteTimeout,
+	}
+	quiet(o)
+	return redis.NewSentinelClient(o)
+}
+
+// guide asks the sentinels which server is meant, one at a time and again and again, beside what they announce: who leads a
+// failover announces it last, when the replicas have followed, and the old primary may answer all the while.
+type guide struct {
+	sentinels *redis.FailoverOptions
+
+	mu     sync.Mutex
+	turn   int // of the sentinel that is asked
+	client *redis.SentinelClient
+	named  string // by it
+	from   string // where lines led to when that was new
+	dials  int    // to be made yet from there
+}
+
+// moved asks, and says whether lines that lead to a server are to be dialled anew: where the answer is another, a few times.
+// Addresses are not compared, since a sentinel may name what only others resolve.
+func (g *guide) moved(ctx context.Context, leadTo string) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.client == nil {
+		g.client = sentinelAt(g.sentinels.SentinelAddrs[g.turn%len(g.sentinels.SentinelAddrs)], g.sentinels)
+	}
+	at, err := g.client.GetMasterAddrByName(ctx, g.sentinels.MasterName).Result()
+	if err != nil || len(at) != 2 { // another the next time
+		g.client.Close()
+		g.client, g.turn = nil, g.turn+1
+		return false
+	}
+	if now := net.JoinHostPort(at[0], at[1]); now != g.named {
+		g.named, g.from, g.dials = now, leadTo, 3
+	}
+	if g.dials == 0 || leadTo != g.from {
+		return false
+	}
+	g.dials--
+	return true
+}
+
+func (g *guide) close() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.client != nil {
+		g.client.Close()
+	}
 }
 
 // nameOf is the name of a user whom a URL names, or not.

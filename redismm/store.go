@@ -101,7 +101,8 @@ func (s *Store) Close() error {
 	return err
 }
 
-// life is how long a topic that nobody touches is remembered. Every script that writes begins it anew.
+// life is how long a topic is remembered that nobody tells anything. Every script that writes begins it anew but touch.lua,
+// since each who touches tells the whole once a minute.
 const life = 24 * time.Hour
 
 func (s *Store) life() int64 { return max(life, 2*s.config.TTL).Milliseconds() }

@@ -103,7 +103,7 @@ var agains = []again{
 	{test: TestBracesInNamesNeverShareAKey, soon: true},
 	{test: TestWrongTypeLeavesNothingBehind},
 	{test: TestClaimsWithAndWithoutInstanceMayBeMixed},
-	{test: TestAFanoutOfAThousandHostsTakesTwoRoundTrips},
+	{test: TestAFanoutOfAThousandHostsTakesTwoRoundTripsAndThenOne},
 	// The layout of the original.
 	{test: TestOsloTombstoneIsNeverWritten, never: map[string]string{"cluster": noOslo}},
 	{test: TestOsloHealsEachHalfOfARegistration, never: map[string]string{"cluster": noOslo}},

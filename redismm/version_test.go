@@ -125,8 +125,7 @@ func TestQuietTopicOutlivesADay(t *testing.T) {
 			script string
 			do     func() error
 		}{
-			{"touch", func() error { r.beats(s, core.Kept, c); return nil }},
-			{"upsert", func() error { memoOf(c).acked = nil; r.beats(s, core.Kept, c); return nil }},
+			{"upsert, once a minute", func() error { memoOf(c).acked = nil; r.beats(s, core.Kept, c); return nil }},
 			{"upsert of the superseded", func() error { r.beats(other, core.Superseded, old); return nil }},
 			{"leave of the superseded", func() error { r.leaves(other, core.Superseded, old); return nil }},
 			{"leave again", func() error { r.leaves(other, core.Left, gone); return nil }},
@@ -191,6 +190,9 @@ func TestLostVersionIsRebuilt(t *testing.T) {
 		for _, field := range []string{"e", "s", "c", "n"} {
 			was = r.version()
 			r.do("HDEL", keysOf.version(compute), field)
+			if field != "c" { // Redis loses none by itself: it is found when the minute is over
+				memoOf(c).acked = nil
+			}
 			r.beats(s, core.Kept, c)
 			if is := r.version(); is.epoch == was.epoch || is.seq != "1" || is.n != "2" {
 				r.Errorf("without field %s: version %+v, want the first of a new epoch with both hosts", field, is)

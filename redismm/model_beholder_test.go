@@ -22,7 +22,6 @@ type beholder struct {
 	lag     time.Duration
 	unheard int      // messages that will be lost, and the connection stands
 	heard   *message // last
-	silence int64    // when one was
 	inbox   []*post
 	busy    bool              // a poll is under way
 	changed bool              // and the subscription began anew meanwhile
@@ -62,7 +61,6 @@ func (b *beholder) published(m *post) {
 	}
 	if b.unheard > 0 {
 		b.unheard--
-		b.silence = b.w.now
 		b.w.counted["messages lost unnoticed"]++
 		return
 	}
@@ -148,6 +146,7 @@ func (b *beholder) poll() {
 	if !b.picture.holding() {
 		b.passed = now
 		b.compare()
+		b.picture.attested()
 		again()
 		return
 	}
@@ -162,16 +161,18 @@ func (b *beholder) poll() {
 		}
 		heard := b.deaf <= w.now && !b.stale && pong <= worldFreq/2
 		w.in(min(pong, worldFreq/2)+time.Duration(b.dice.Int64N(int64(worldFreq/10))), func() {
-			said := b.hearRest()
-			if heard && b.deaf <= w.now && !b.changed {
+			if !b.hearRest() && !b.stale {
+				b.compare()
+			}
+			if heard && b.deaf <= w.now && !b.stale && !b.changed {
+				if b.picture.told != b.picture.version.change {
+					w.counted["untold"]++
+				}
 				b.picture.pass(interval)
 				now := w.wells()
 				maps.DeleteFunc(wells, func(stamp string, _ bool) bool { return !now[stamp] }) // left since
 				b.check("time", wells)
 				w.counted["intervals counted"]++
-			}
-			if !said && !b.stale {
-				b.compare()
 			}
 			b.passed = now
 			b.busy = false
@@ -256,9 +257,6 @@ func (b *beholder) compareSights(why, host string, was, now sight, wells map[str
 	w.counted["drops by "+why]++
 	if long := w.now - was.since; why == "time" && (!was.held || long < ttlMicro) {
 		w.bad("NoFlap: %s drops %s %s, held %t for %d us only", b.name, host, short(was.stamp), was.held, long)
-	}
-	if why == "time" && b.silence >= was.since {
-		return // what was lost may have told that somebody was back
 	}
 	for stamp := range wells {
 		if t := w.owner(stamp); t.Host == host && (stamp == was.stamp || now.stamp == "" && why == "time") {

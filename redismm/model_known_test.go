@@ -83,3 +83,33 @@ func TestAKeyThatLivesUnlistedBeginsItsHoldAnew(t *testing.T) {
 		t.Error("shows a host that was absent for a TTL")
 	}
 }
+
+func TestAHoldBeginsAnewWhereAChangeWasNotHeard(t *testing.T) {
+	p := newPicture("t", worldTTL)
+	p.since = 0
+	reads := func(seq string, v value) {
+		p.look(&snapshot{version: version{"e", seq, "c" + seq, "1"}, hosts: []string{"a"}, values: map[string]value{"a": v}, drains: map[string]string{}})
+	}
+	hears := func(seq, previous string) {
+		p.hear(&message{Epoch: "e", Seq: seq, Change: "c" + seq, Previous: "c" + previous, N: "1", Changes: [][]string{{"drain", "b", "0", ""}}})
+	}
+	passes := func(d time.Duration, held bool) {
+		t.Helper()
+		if p.pass(d); (p.members["a"] != nil) != held {
+			t.Fatalf("held %t, want %t", !held, held)
+		}
+	}
+	reads("1", value{kind: live, stamp: newStamp(1), rev: 1, record: encodeRecord(&core.Registration{}, core.Up)})
+	p.attested()
+	reads("2", value{})
+	hears("2", "1")
+	passes(worldTTL*2/3, true)
+	reads("4", value{}) // the third was not told: that "a" was back, maybe
+	hears("4", "3")
+	passes(worldTTL*2/3, true)
+	hears("5", "4")
+	reads("6", value{})
+	hears("6", "5")
+	passes(worldTTL*2/3, true)
+	passes(worldTTL/3, false)
+}

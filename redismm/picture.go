@@ -22,7 +22,9 @@ type picture struct {
 	ttl     time.Duration
 	version version
 	synced  bool // a snapshot was taken, and every message since applied
-	doubt   bool // the last snapshot showed something that may not last: read again at each poll
+	// told is the last change of which every one before was told too, since time was last passed.
+	told  string
+	doubt bool // the last snapshot showed something that may not last: read again at each poll
 	// contradicted: the set of the last snapshot was not what its version counts. Redis has lost members.
 	contradicted bool
 	doubted      int64 // until when the epoch of the last snapshot is
@@ -165,6 +167,9 @@ const (
 
 // hear takes a message in.
 func (p *picture) hear(m *message) reading {
+	if m.Previous == p.told || m.Seq == "1" { // the first of an epoch follows none
+		p.told = m.Change
+	}
 	for _, c := range m.Changes { // it beat after the hold began, whatever became of it since
 		if c[0] != "up" {
 			continue
@@ -234,10 +239,23 @@ func (p *picture) gone(host, stamp string, believed func(*seen) bool) {
 	}
 }
 
+// attested: what was told up to the version does not matter any more, since nobody is held, or all is read and nothing told.
+func (p *picture) attested() { p.told = p.version.change }
+
 // pass counts time at the end of which the topic was read and after that every message published before the
 // reading was heard. A member that was held for a TTL of it is dropped: it did not live when the topic was
-// read, and nobody said since the hold began that it did.
+// read, and nobody said since the hold began that it did. Where a change was read of which nobody told, or of one before
+// it, that may have said so: holds begin anew.
 func (p *picture) pass(d time.Duration) {
+	if p.told != p.version.change {
+		p.attested()
+		for _, m := range p.order {
+			for ; m != nil; m = m.under {
+				m.before, m.absent = 0, 0
+			}
+		}
+		return
+	}
 	for h, m := range p.members {
 		for s := m; s != nil; s = s.under {
 			if s.held {

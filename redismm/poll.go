@@ -95,6 +95,7 @@ func (f *follower) poll() {
 	} else {
 		f.passed = now
 		f.check()
+		f.picture.attested()
 	}
 	if f.glanced == nil && f.stale == nil { // it read
 		ctx, cancel := f.bounded()
@@ -118,15 +119,16 @@ func (f *follower) pass(interval time.Duration) {
 		return
 	}
 	var err error
-	if !f.denied() { // without a subscription, what a poll reads is all there is
+	if f.denied() { // without a subscription, what a poll reads is all there is
+		f.picture.attested()
+	} else {
 		err = f.caughtUp()
 	}
-	heard := f.hearRest()
-	if err == nil && len(f.changed) == 0 {
-		f.picture.pass(interval)
-	}
-	if !heard {
+	if !f.hearRest() {
 		f.compare(forMessage)
+	}
+	if err == nil && f.stale == nil && len(f.changed) == 0 {
+		f.picture.pass(interval)
 	}
 }
 

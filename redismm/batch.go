@@ -16,7 +16,8 @@ type batch struct {
 	topic  string
 	at     []int // of the claims, in what the caller gave
 	claims []*core.Claim
-	lease  lease // as its touch saw it
+	was    *version // at which all were acknowledged whole; nil where they were not
+	lease  lease    // as its touch saw it
 }
 
 // batches groups claims by topic and apart, in the order given, and cuts the groups to size. Claims for
@@ -67,8 +68,8 @@ func (b *batch) hosts() []string {
 }
 
 const (
-	// pipelineSize bounds what is on its way at once over one connection.
-	pipelineSize = 64
+	// pipelineSize bounds what is on its way at once over one connection, and leastPipeline is worth a trip of its own.
+	pipelineSize, leastPipeline = 64, 8
 	// onTheWay is how many pipelines are, to each server: one is written and read while Redis executes the other.
 	onTheWay = 2
 )
@@ -80,15 +81,16 @@ func (s *Store) inPipelines(ctx context.Context, calls []*call) { s.deliver(ctx,
 func (s *Store) deliver(ctx context.Context, calls []*call, before func(i int)) {
 	var going sync.WaitGroup
 	for _, part := range s.byNode(ctx, calls) {
+		size := min(max(len(part)/(2*onTheWay), leastPipeline), pipelineSize)
 		var next atomic.Int64 // of part, in steps
-		for range min(onTheWay, (len(part)+pipelineSize-1)/pipelineSize) {
+		for range min(onTheWay, (len(part)+size-1)/size) {
 			going.Go(func() {
 				for {
-					first := int(next.Add(pipelineSize)) - pipelineSize
+					first := int(next.Add(int64(size))) - size
 					if first >= len(part) {
 						return
 					}
-					some := part[first:min(first+pipelineSize, len(part))]
+					some := part[first:min(first+size, len(part))]
 					together := make([]*call, len(some))
 					for j, i := range some {
 						before(i)

@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"github.com/redismm/matchmaker/core"
 )
 
@@ -161,32 +163,68 @@ func (b *batch) forget() {
 // touch beats the batches of which nothing has changed, and returns the others.
 func (s *Store) touch(ctx context.Context, ttl time.Duration, bs []*batch, kept func(*batch)) []*batch {
 	var rest, quick []*batch
-	var calls []*call
 	now := time.Now()
 	for _, b := range bs {
-		v := b.touchable(now)
-		if v == nil {
+		if b.was = b.touchable(now); b.was != nil {
+			quick = append(quick, b)
+		} else {
 			rest = append(rest, b)
-			continue
 		}
-		quick = append(quick, b)
-		calls = append(calls, &call{script: touchScript, keys: append(s.topicKeys(b.topic), s.keys.sweeper(b.topic)), more: s.livenessKeys(b),
-			args: []any{ttl.Milliseconds(), v.change, 0, v.n}})
 	}
-	s.inTime(ctx, quick, calls)
-	for i, b := range quick {
-		if reply := calls[i].reply; calls[i].err == nil && (reply == int64(1) || reply == int64(2)) {
-			b.lease = leaseTaken
-			if reply == int64(2) {
+	packs := s.packed(quick)
+	calls, first := make([]*call, len(packs)), make([]*batch, len(packs))
+	for i, pack := range packs {
+		calls[i], first[i] = s.touchCall(ttl, pack), pack[0]
+	}
+	s.inTime(ctx, first, calls)
+	for i, pack := range packs {
+		told, _ := calls[i].reply.([]any) // shorter than the pack where the call failed or came late
+		for j, b := range pack {
+			switch {
+			case j < len(told) && told[j] == int64(1):
+				b.lease = leaseTaken
+				kept(b)
+			case j < len(told) && told[j] == int64(2):
 				b.lease = leaseFree
+				kept(b)
+			default:
+				b.forget()
+				rest = append(rest, b)
 			}
-			kept(b)
-			continue
 		}
-		b.forget()
-		rest = append(rest, b)
 	}
 	return rest
+}
+
+// packed puts batches together for one script, which then keeps Redis no longer than for a full one. In a cluster, where
+// each topic has a slot of its own, each is alone.
+func (s *Store) packed(bs []*batch) [][]*batch {
+	_, apart := s.write.(*redis.ClusterClient)
+	var packs [][]*batch
+	size := 0 // of the last
+	for _, b := range bs {
+		keys := 3 + len(b.claims)
+		if len(packs) == 0 || apart || size+keys > batchSize {
+			packs, size = append(packs, nil), 0
+		}
+		last := len(packs) - 1
+		packs[last] = append(packs[last], b)
+		size += keys
+	}
+	return packs
+}
+
+func (s *Store) touchCall(ttl time.Duration, pack []*batch) *call {
+	c := &call{script: touchScript, keys: s.topicKeys(pack[0].topic)}
+	c.args = append(make([]any, 0, 3+3*len(pack)), ttl.Milliseconds(), len(pack), 0)
+	for i, b := range pack {
+		if i > 0 {
+			c.more = append(c.more, s.keys.set(b.topic), s.keys.version(b.topic))
+		}
+		c.more = append(append(c.more, s.keys.sweeper(b.topic)), s.livenessKeys(b)...)
+		c.args = append(c.args, b.was.change, b.was.n, len(b.claims))
+	}
+	return c
 }
 
 // late is what an upsert says that came after its time.

@@ -212,9 +212,14 @@ func (m *machine) Touch(*rapid.T) {
 		late = 1
 	}
 	keys := slices.Insert(m.store.topicKeys(topic, hosts...), 2, m.store.keys.sweeper(topic))
-	got := m.number(&call{script: touchScript, keys: keys,
-		args: []any{modelTTL.Milliseconds(), v.change, m.now() - late, v.n}})
-	m.model(topic, func(p *plain) { m.same("touch", got > 0, p.touch(modelTTL, p.now-late, v, hosts)) })
+	c := &call{script: touchScript, keys: keys, args: []any{modelTTL.Milliseconds(), 1, m.now() - late, v.change, v.n, len(hosts)}}
+	run(m.ctx(), m.store.write, []*call{c})
+	told, _ := c.reply.([]any)
+	if c.err != nil || len(told) != 1-int(late) {
+		m.Fatalf("touch: %v, %v", c.reply, c.err)
+	}
+	got := len(told) == 1 && told[0] != int64(0)
+	m.model(topic, func(p *plain) { m.same("touch", got, p.touch(modelTTL, p.now-late, v, hosts)) })
 }
 
 func (m *machine) Leave(*rapid.T) {

@@ -62,7 +62,7 @@ type turmoil struct {
 // change makes one change, and tells nobody if that is lost. Each host is registered, drained for a while, and
 // registered anew or not drained any more before it leaves.
 func (w *turmoil) change(i int, lost bool) {
-	host, stamp := fmt.Sprintf("passing%d", i/4), fmt.Sprintf("%016d:%032d", int64(1e15), i/4)
+	host, stamp := fmt.Sprintf("passing%d", i/4), stampOf(1e15, uint64(i/4))
 	set := keysOf.set(compute)
 	var change []string
 	switch step := i % 4; {

@@ -1,7 +1,6 @@
 package redismm
 
 import (
-	"fmt"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -146,7 +145,7 @@ func (k *keeper) tickets(ts []*tenant) bool {
 	ids := make([]string, len(fresh))
 	ok := k.call("ticket", func() {
 		for i, t := range fresh {
-			ids[i] = fmt.Sprintf("%016d:%016x%016x", k.w.ticket(t.Host), k.dice.Uint64(), k.dice.Uint64())
+			ids[i] = stampOf(k.w.ticket(t.Host), k.dice.Uint64()^k.dice.Uint64()) // two, as when the known walks were met
 		}
 	})
 	if ok {

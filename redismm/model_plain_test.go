@@ -138,7 +138,7 @@ func (p *plain) stepAnyway(was worth, changes [][]string) {
 func (p *plain) ticket(host string) int64 {
 	generation := int64(0)
 	if v := p.places[host]; len(v.stamp) == stampSize {
-		generation, _ = strconv.ParseInt(v.stamp[:16], 10, 64)
+		generation, _ = strconv.ParseInt(v.stamp[:generationSize], 10, 64)
 	}
 	return max(p.now, generation+1)
 }

@@ -2,7 +2,7 @@ package redismm
 
 import (
 	"crypto/rand"
-	"encoding/hex"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"strconv"
@@ -11,15 +11,23 @@ import (
 	"github.com/redismm/matchmaker/core"
 )
 
-// A stamp orders the registrations of a place: 16 digits of microseconds, a colon, 128 random bits in
-// lower-case hex. Its width is fixed and its alphabet sorts alike in every locale, because Redis compares
-// strings in Lua by the collation of the locale it was started in.
-const stampSize = 16 + 1 + 32
+// A stamp orders the registrations of a place: 16 digits of a generation, in microseconds, and 13 random digits
+// for those of one microsecond. Its width is fixed, and it holds nothing but digits, because Redis compares strings
+// in Lua by the collation of the locale it was started in: Czech sorts letters before digits, Danish aa after z.
+const (
+	generationSize = 16
+	stampSize      = generationSize + 13
+	lastGeneration = 1<<53 - 1 // in the year 2255: Lua counts no further
+)
 
 func newStamp(generation int64) string {
-	random := make([]byte, 16)
-	rand.Read(random) // never fails
-	return fmt.Sprintf("%016d:%s", generation, hex.EncodeToString(random))
+	var random [8]byte
+	rand.Read(random[:]) // never fails
+	return stampOf(generation, binary.BigEndian.Uint64(random[:]))
+}
+
+func stampOf(generation int64, random uint64) string {
+	return fmt.Sprintf("%016d%013d", min(generation, lastGeneration), random%1e13)
 }
 
 // kind is the first letter of a liveness key's value.

@@ -3,6 +3,7 @@ package redismm
 import (
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -111,4 +112,50 @@ func TestEveryScriptThatWritesRefusesAnotherLayout(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestStampsHaveOneWidthAndHoldNothingButDigits: scripts cut them by position, and digits sort alike in every locale.
+func TestStampsHaveOneWidthAndHoldNothingButDigits(t *testing.T) {
+	last := ""
+	for _, generation := range []int64{0, 1, 1e15, time.Now().UnixMicro(), lastGeneration - 1, lastGeneration, 1e16, 1 << 55, math.MaxInt64} {
+		stamp := newStamp(generation)
+		if len(stamp) != stampSize || strings.Trim(stamp, "0123456789") != "" {
+			t.Errorf("%d makes the stamp %q, want %d digits", generation, stamp, stampSize)
+		}
+		if generation <= lastGeneration && stamp <= last {
+			t.Errorf("%d makes the stamp %q, which is not after %q", generation, stamp, last)
+		}
+		last = stamp
+	}
+	if least, most := stampOf(7, 0), stampOf(7, math.MaxUint64); len(least) != stampSize || len(most) != stampSize || least >= most {
+		t.Errorf("%q and %q, want both of %d digits", least, most, stampSize)
+	}
+	if newStamp(1) == newStamp(1) {
+		t.Error("two stamps of one generation are the same")
+	}
+}
+
+// TestNoGenerationMakesAWiderStamp: nothing is after the last, so a stamp beside it may be smaller; it still is one.
+func TestNoGenerationMakesAWiderStamp(t *testing.T) {
+	onBoth(t, func(r *registry) {
+		s, _ := r.joined("node1")
+		for _, generation := range []int64{lastGeneration - 1, lastGeneration} {
+			key := keysOf.liveness(compute, "node2")
+			r.do("SET", key, "T "+stampOf(generation, 0)+" 0", "PX", r.config.TTL.Milliseconds())
+			c := claimOf("node2")
+			if err := s.ticket(r.Context(), []*core.Claim{c}); err != nil || len(c.Instance) != stampSize || c.Instance < stampOf(generation, 0) {
+				r.Errorf("after generation %d comes %q, %v", generation, c.Instance, err)
+			}
+		}
+	})
+}
+
+// TestAValueOfARecordOf120BytesFitsInto160: with what Redis keeps beside a string, 160 bytes are what it takes; the
+// next size is 192.
+func TestAValueOfARecordOf120BytesFitsInto160(t *testing.T) {
+	const header = 4 // of a string of up to 255 bytes, and its end
+	r := core.Registration{Zone: strings.Repeat("z", 120-len(`{"zone":""}`))}
+	if value := encodeValue(newStamp(1e15), 999, &r, core.Up); len(encodeRecord(&r, core.Up)) != 120 || len(value)+header > 160 {
+		t.Errorf("a record of %d bytes makes a value of %d, want %d at most", len(encodeRecord(&r, core.Up)), len(value), 160-header)
+	}
 }

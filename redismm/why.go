@@ -103,7 +103,7 @@ func (w *Why) key(v value, err error, left time.Duration) {
 	if left == noTTL {
 		w.TTL = -1
 	}
-	if microseconds, err := strconv.ParseInt(v.stamp[:16], 10, 64); err == nil {
+	if microseconds, err := strconv.ParseInt(v.stamp[:generationSize], 10, 64); err == nil {
 		since := time.UnixMicro(microseconds)
 		w.Since = &since
 	}

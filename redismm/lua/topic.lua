@@ -39,8 +39,8 @@ local function read()
   return values
 end
 
-local function stamp(value) return string.sub(value, 3, 51) end
-local function rest(value) return string.sub(value, 53) end
+local function stamp(value) return string.sub(value, 3, 31) end
+local function rest(value) return string.sub(value, 33) end
 
 -- renew keeps set and version for another life. It comes first: a script that has written may go on
 -- writing when Redis is full.

@@ -271,7 +271,7 @@ func (s *Store) upsert(ctx context.Context, ttl time.Duration, bs []*batch, out 
 			continue
 		}
 		v := &version{words[1], words[2], words[3], words[4]}
-		if s.names.due(b.topic, v.seq) {
+		if all, _ := strconv.Atoi(v.n); s.names.due(b.topic, v.seq, float64(len(b.claims))/float64(max(all, 1))) {
 			names = append(names, b.topic)
 		}
 		for j, c := range b.claims {

@@ -157,7 +157,7 @@ func (m *machine) plant() {
 	m.topics[topic].places[host] = v
 	for _, o := range m.claims {
 		if o.Topic == topic && o.Host == host && o.Memo != nil {
-			memoOf(o.Claim).acked = nil
+			noteOf(o.Claim).acked = nil
 		}
 	}
 }

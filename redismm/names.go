@@ -10,7 +10,7 @@ import (
 
 // names are the topics that this process tells for listings, and when each is due again.
 type names struct {
-	every time.Duration // at least a topic is told by each who beats in it; 0: with every upsert
+	every time.Duration // a topic is told at most by each who beats in it; 0: with every upsert
 
 	mu     sync.Mutex
 	next   map[string]time.Time
@@ -25,8 +25,9 @@ const (
 	mostNames = 10_000
 )
 
-// due says whether a topic is to be told now, at a sequence number of its version.
-func (n *names) due(topic, seq string) bool {
+// due says whether a topic is to be told now, at a sequence number of its version, by who keeps a share of its members:
+// about as many tell it each time as at first, however many there are.
+func (n *names) due(topic, seq string, share float64) bool {
 	if n.every == 0 {
 		return true
 	}
@@ -41,7 +42,8 @@ func (n *names) due(topic, seq string) bool {
 		n.next = make(map[string]time.Time)
 	}
 	next, known := n.next[topic]
-	if step, _ := strconv.Atoi(seq); step > first {
+	step, _ := strconv.Atoi(seq)
+	if step > first {
 		if !known {
 			n.next[topic] = now.Add(rand.N(n.every))
 			return false
@@ -51,5 +53,5 @@ func (n *names) due(topic, seq string) bool {
 		}
 	}
 	n.next[topic] = now.Add(n.every)
-	return true
+	return step <= first || rand.Float64() < first*share
 }

@@ -11,14 +11,14 @@ func TestATopicIsToldAtItsFirstStepsAndThenOnceAMinuteByEach(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		old, fresh := &names{every: nameEvery}, &names{every: nameEvery}
 		for seq := range first {
-			if !old.due("compute", fmt.Sprint(seq+1)) {
+			if !old.due("compute", fmt.Sprint(seq+1), 0.001) {
 				t.Errorf("step %d is not told", seq+1)
 			}
 		}
 		told := 0
 		for range 600 {
 			time.Sleep(time.Second)
-			if old.due("compute", "1000") {
+			if old.due("compute", "1000", 1) {
 				told++
 			}
 		}
@@ -26,14 +26,34 @@ func TestATopicIsToldAtItsFirstStepsAndThenOnceAMinuteByEach(t *testing.T) {
 			t.Errorf("told %d times in ten minutes", told)
 		}
 		began := time.Now()
-		if fresh.due("compute", "1000") {
+		if fresh.due("compute", "1000", 1) {
 			t.Error("who comes late tells at once")
 		}
-		for !fresh.due("compute", "1000") {
+		for !fresh.due("compute", "1000", 1) {
 			time.Sleep(time.Second)
 		}
 		if waited := time.Since(began); waited > nameEvery+time.Second {
 			t.Errorf("told after %s", waited)
+		}
+	})
+}
+
+func TestAFewTellATopicHoweverManyBeatInIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		each, told := make([]*names, 1000), 0
+		for i := range each {
+			each[i] = &names{every: nameEvery}
+		}
+		for range 600 {
+			for _, n := range each {
+				if n.due("compute", "1000", 1.0/1000) {
+					told++
+				}
+			}
+			time.Sleep(time.Second)
+		}
+		if told < 20 || told > 200 {
+			t.Errorf("told %d times in ten minutes, want about 80", told)
 		}
 	})
 }
@@ -44,7 +64,7 @@ func TestNamesAreNotLookedThroughByEachBeat(t *testing.T) {
 		n := &names{every: nameEvery}
 		tell := func() {
 			for i := range 3 * mostNames {
-				n.due(fmt.Sprint("topic", i), "1000")
+				n.due(fmt.Sprint("topic", i), "1000", 1)
 			}
 		}
 		tell()
@@ -55,7 +75,7 @@ func TestNamesAreNotLookedThroughByEachBeat(t *testing.T) {
 			t.Error("they were looked through again a second later")
 		}
 		time.Sleep(2*nameEvery + time.Second)
-		n.due("compute", "1000")
+		n.due("compute", "1000", 1)
 		if len(n.next) > 1 {
 			t.Errorf("%d names are kept of topics that nobody beats in", len(n.next))
 		}

@@ -30,7 +30,7 @@ func TestBudgetWatchersCostAtMostTheBeatsAndSeeEveryChange(t *testing.T) {
 	if fullSize() {
 		g = fullGathering
 	}
-	r := integration.StartRedis(t)
+	r := integration.StartRedis(t, "appendonly no") // as Redis is by default: what it logs is as much again
 	keepers := startCrews(t, g.processes)
 	keepers.open(t, r.URL, g.members/g.processes, g.beat)
 	keepers.keep(t, "compute", "node", g.members/g.processes, 1)

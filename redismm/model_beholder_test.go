@@ -223,6 +223,22 @@ func (b *beholder) check(why string, wells map[string]bool) {
 		b.monotone(why, h, b.shown[h], now[h], wells)
 	}
 	b.shown = now
+	b.draws()
+}
+
+// draws compares the view, of which only what changed is drawn anew, with the picture.
+func (b *beholder) draws() {
+	v := b.picture.view(b.w.clock(), time.Duration(b.w.now-b.looked)*time.Microsecond)
+	if len(v.Members) != len(b.picture.order) {
+		b.w.bad("View: %s shows %d members of %d", b.name, len(v.Members), len(b.picture.order))
+		return
+	}
+	for i, s := range b.picture.order {
+		m := v.Members[i]
+		if m.Host != s.member.Host || m.Instance != s.member.Instance || m.Held != s.held || len(b.picture.drains) == 0 && m.State != s.member.State {
+			b.w.bad("View: %s shows %+v for %s %s, held %t", b.name, *m, s.member.Host, short(s.member.Instance), s.held)
+		}
+	}
 }
 
 // ends says whether the message that was heard last ends a stamp of a host.

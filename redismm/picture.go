@@ -31,7 +31,9 @@ type picture struct {
 	members      map[string]*seen
 	order        []*seen // the members, by host
 	drains       map[string]string
-	time         int64 // Redis's, of the last snapshot
+	drawn        []*core.Member // as the last view shows them, and as they are but for those
+	redraw       []string       // hosts, unless drains are shown: these end by themselves
+	time         int64          // Redis's, of the last snapshot
 	// since is how long ago time was last passed, for holds that begin with what is taken in next.
 	since time.Duration
 }
@@ -88,11 +90,6 @@ func (p *picture) look(s *snapshot) {
 	}
 	p.drains, p.time = s.drains, s.time
 	p.version, p.synced = s.version, true
-	p.settle()
-}
-
-// settle: a picture with held members is in doubt.
-func (p *picture) settle() {
 	p.doubt = p.doubt || p.holding()
 }
 
@@ -104,6 +101,9 @@ func (p *picture) up(host string, v value) {
 		p.hold(m)
 		m.under = &seen{member: v.member(p.topic, host), rev: v.rev}
 	case m != nil && v.stamp == m.member.Instance && v.rev <= m.rev: // the same, or an older record of it
+		if m.held {
+			p.redraw = append(p.redraw, host)
+		}
 		m.held, m.absent, m.suspect, m.under = false, 0, false, nil
 	default:
 		p.put(host, &seen{member: v.member(p.topic, host), rev: v.rev})
@@ -119,6 +119,7 @@ func (p *picture) put(host string, s *seen) {
 		p.order = slices.Insert(p.order, at, s)
 	}
 	p.members[host] = s
+	p.redraw = append(p.redraw, host)
 }
 
 func (p *picture) remove(host string) {
@@ -126,6 +127,7 @@ func (p *picture) remove(host string) {
 		p.order = slices.Delete(p.order, at, at+1)
 	}
 	delete(p.members, host)
+	p.redraw = append(p.redraw, host)
 }
 
 func (p *picture) find(host string) (at int, listed bool) {
@@ -139,6 +141,7 @@ func (p *picture) hold(m *seen) {
 	for ; m != nil; m = m.under {
 		if !m.held {
 			m.held, m.before, m.absent = true, p.since, 0
+			p.redraw = append(p.redraw, m.member.Host)
 		}
 	}
 }
@@ -193,8 +196,10 @@ func (p *picture) hear(m *message) reading {
 	p.version, p.contradicted = m.version(), false
 	for _, c := range m.Changes {
 		p.apply(c)
+		if m := p.members[c[1]]; m != nil && m.held {
+			p.doubt = true
+		}
 	}
-	p.settle()
 	return applied
 }
 
@@ -300,20 +305,61 @@ func (p *picture) view(asOf time.Time, since time.Duration) *core.View {
 	p.forget(now)
 	v := &core.View{Topic: p.topic, Version: p.version.core(), AsOf: asOf}
 	if len(p.members) == 0 {
+		p.drawn, p.redraw = nil, nil
 		return v
 	}
-	v.Members = make([]*core.Member, len(p.order))
+	if p.drawn == nil || len(p.drains) > 0 || len(p.redraw) > len(p.order)/4 {
+		p.drawAll(now)
+	} else {
+		p.drawSome()
+	}
+	v.Members = slices.Clip(p.drawn)
+	if p.redraw = p.redraw[:0]; len(p.drains) > 0 {
+		p.drawn = nil
+	}
+	return v
+}
+
+func (p *picture) drawAll(now int64) {
+	p.drawn = make([]*core.Member, len(p.order))
 	for i, s := range p.order {
 		state := s.member.State
 		if len(p.drains) > 0 && state == core.Up && drainLeft(p.drains[s.member.Host], now) > 0 {
 			state = core.Draining
 		}
-		if s.shown == nil || s.shown.Held != s.held || s.shown.State != state {
-			m := s.member
-			m.Held, m.State = s.held, state
-			s.shown = &m
-		}
-		v.Members[i] = s.shown
+		p.drawn[i] = s.draw(state)
 	}
-	return v
+}
+
+// drawSome draws who is not as in the last view, which stays as it is. Of thousands, to look at each was half of what a
+// change cost a watcher.
+func (p *picture) drawSome() {
+	if len(p.redraw) == 0 {
+		return
+	}
+	drawn := make([]*core.Member, len(p.drawn), len(p.drawn)+len(p.redraw))
+	copy(drawn, p.drawn)
+	for _, host := range p.redraw {
+		at, listed := slices.BinarySearchFunc(drawn, host, func(m *core.Member, host string) int { return strings.Compare(m.Host, host) })
+		s := p.members[host]
+		switch {
+		case s == nil && listed:
+			drawn = slices.Delete(drawn, at, at+1)
+		case s != nil && listed:
+			drawn[at] = s.draw(s.member.State)
+		case s != nil:
+			drawn = slices.Insert(drawn, at, s.draw(s.member.State))
+		}
+	}
+	p.drawn = drawn
+}
+
+// draw is the member in a view, the same as in the last where nothing about it changed.
+func (m *seen) draw(state core.State) *core.Member {
+	if m.shown == nil || m.shown.Held != m.held || m.shown.State != state {
+		shown := m.member
+		shown.Held, shown.State = m.held, state
+		m.shown = &shown
+	}
+	return m.shown
 }

@@ -111,7 +111,7 @@ func (l *Live) DirectExchange(ctx context.Context, key string) ([]Route, error) 
 		return nil, Invalid("key", key, "a direct exchange wants topic.host")
 	}
 	if p, err := l.lookup(ctx, topic); err == nil {
-		if i, found := p.index()[host]; found {
+		if i, found := p.at(host); found {
 			return p.all[i : i+1 : i+1], nil
 		}
 	}
@@ -175,7 +175,18 @@ func (l *Live) Views() []*View {
 	return views
 }
 
+// lookup returns the newest view of a topic, laid out.
 func (l *Live) lookup(ctx context.Context, topic string) (*prepared, error) {
+	if t := (*l.known.Load())[topic]; t != nil && t.asked.Load() {
+		if p := t.now.Load(); p != nil {
+			return p, nil
+		}
+	}
+	return l.lookFurther(ctx, topic)
+}
+
+// lookFurther looks a topic up that is not known yet, has no view that is laid out, or was not asked for lately.
+func (l *Live) lookFurther(ctx context.Context, topic string) (*prepared, error) {
 	t := l.find(topic)
 	if t == nil {
 		if CheckTopic(topic) != nil { // nobody can be there
@@ -185,9 +196,7 @@ func (l *Live) lookup(ctx context.Context, topic string) (*prepared, error) {
 			return l.ask(ctx, topic)
 		}
 	}
-	if !t.asked.Load() {
-		t.asked.Store(true)
-	}
+	t.asked.Store(true)
 	if p := t.now.Load(); p != nil {
 		return p, nil
 	}
@@ -373,7 +382,7 @@ func (t *followed) ready(policy Policy) *prepared {
 func (t *followed) lay(v *View, policy Policy) {
 	old := t.now.Load()
 	p := prepare(v, policy, old)
-	if old != nil && old.indexed.Load() { // then somebody will ask this one
+	if old != nil && old.byHost.Load() != nil { // then somebody will ask this one
 		p.index()
 	}
 	t.now.Store(p)

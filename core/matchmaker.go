@@ -70,8 +70,10 @@ func New(x Exchanges) *MatchMaker {
 	return new(MatchMaker).
 		Bind(FanoutBinding, x.FanoutExchange).
 		Bind(DirectBinding, x.DirectExchange).
-		Bind(TopicBinding, x.TopicExchange)
+		Bind(anyBinding, x.TopicExchange) // TopicBinding accepts what the two do not: to look for the dot once is enough
 }
+
+func anyBinding(string) bool { return true }
 
 // NewStub leaves every key as it is, for brokers that route by the key: the original's class MatchMakerStub.
 func NewStub() *MatchMaker {

@@ -14,22 +14,34 @@ type prepared struct {
 	picked []Route // of each pickable member
 	pick   Pick
 
-	indexing sync.Once
-	byHost   map[string]int // into all
-	indexed  atomic.Bool
+	byHost   atomic.Pointer[map[string]int] // into all; nil before somebody asks for one host
+	indexing sync.Mutex                     // while it is laid out
 }
 
-// index returns where in all each host is. It is laid out when it is first asked for, since of most topics
+// at returns where in all a host is.
+func (p *prepared) at(host string) (int, bool) {
+	byHost := p.byHost.Load()
+	if byHost == nil {
+		byHost = p.index()
+	}
+	i, found := (*byHost)[host]
+	return i, found
+}
+
+// index lays out where in all each host is, once. It is done when it is first asked for, since of most topics
 // nobody asks for one host.
-func (p *prepared) index() map[string]int {
-	p.indexing.Do(func() {
-		p.byHost = make(map[string]int, len(p.all))
-		for i := range p.all {
-			p.byHost[p.all[i].Host] = i
-		}
-		p.indexed.Store(true)
-	})
-	return p.byHost
+func (p *prepared) index() *map[string]int {
+	p.indexing.Lock()
+	defer p.indexing.Unlock()
+	if done := p.byHost.Load(); done != nil {
+		return done
+	}
+	byHost := make(map[string]int, len(p.all))
+	for i := range p.all {
+		byHost[p.all[i].Host] = i
+	}
+	p.byHost.Store(&byHost)
+	return &byHost
 }
 
 func samePlaces(a, b []Route) bool {

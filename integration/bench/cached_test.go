@@ -53,7 +53,7 @@ func inMemory(t *testing.T, n int, policy core.Policy) *core.HeartbeatMatchMaker
 }
 
 func cached(t *testing.T, p *page.Part) {
-	calls := sized(300_000, 10_000)
+	calls, turns := sized(40_000, 10_000), sized(41, 2) // many short turns: what disturbs one meets both sides of few
 	table := p.Table("A lookup, in nanoseconds, beside the bare one:", "key", "hosts", "alone", "bare", "ratio", "in parallel", "bare", "ratio", "allocations")
 	var worst [2]figures.Sample
 	var allocations figures.Sample
@@ -68,7 +68,7 @@ func cached(t *testing.T, p *page.Part) {
 				}
 			}
 			least := bareLookup(n)
-			all := interleaved(rounds(), work{do: func() { alone(calls, resolve) }}, work{do: func() { alone(calls, least) }},
+			all := interleaved(turns, work{do: func() { alone(calls, resolve) }}, work{do: func() { alone(calls, least) }},
 				work{do: func() { parallel(calls, resolve) }}, work{do: func() { parallel(calls, least) }})
 			row := []string{l.name, fmt.Sprint(n)}
 			for k := range 2 {

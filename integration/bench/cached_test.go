@@ -43,7 +43,7 @@ func registrations(topic string, from, n int) []core.Registration {
 // inMemory is a matchmaker that knows n hosts of compute.
 func inMemory(t *testing.T, n int, policy core.Policy) *core.HeartbeatMatchMaker {
 	t.Helper()
-	h, err := core.NewHeartbeat(coretest.NewMemory(), core.HeartbeatConfig{Policy: policy})
+	h, err := core.NewHeartbeat(coretest.NewMemory(), core.HeartbeatConfig{Policy: policy, Freq: calm.Freq, TTL: calm.TTL})
 	must(t, err)
 	t.Cleanup(func() { h.Close() })
 	must(t, h.Register(t.Context(), registrations("compute", 0, n)...))
@@ -85,6 +85,7 @@ func cached(t *testing.T, p *page.Part) {
 			a := testing.AllocsPerRun(1000, resolve)
 			allocations = append(allocations, a)
 			table.Row(append(row, page.Number(a))...)
+			h.Close()
 		}
 		p.Fit(figures.Law{What: "a lookup from memory, " + l.name, With: "hosts of the topic"}, lines[i].Points...)
 	}

@@ -3,6 +3,9 @@ package integration_test
 import (
 	"context"
 	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
 	"strings"
 	"testing"
 	"time"
@@ -46,6 +49,7 @@ func TestBudgetWatchersCostAtMostTheBeatsAndSeeEveryChange(t *testing.T) {
 	note(t, "share of a core that Redis took", fmt.Sprintf("x %.2f", both.cpu/alone.cpu))
 	if fullSize() {
 		judge(t, "share of a core that Redis took, watchers and beats", fmt.Sprintf("%.1f %%", both.cpu), "at most 3.0 %", both.cpu <= 3)
+		note(t, "share of a core that as many PINGs take, by one process", fmt.Sprintf("%.1f %%", g.pings(t, r, both.sent)))
 	}
 
 	g.show(t, r, watchers)
@@ -69,6 +73,35 @@ func (g gathering) measure(t *testing.T, r *integration.Redis, what string) cost
 	note(t, what+": sent by clients, by name", fmt.Sprintf("%.0f/s: %s", c.sent, sent))
 	note(t, what+": executed, scripts' own included", fmt.Sprintf("%.0f/s, %.1f %% of a core", c.executed, c.cpu))
 	return c
+}
+
+// pings is the share of a core that Redis takes for commands that do nothing, over a connection for each member, each by
+// itself as beats and polls are: what it costs to be asked at all.
+func (g gathering) pings(t *testing.T, r *integration.Redis, perSecond float64) float64 {
+	t.Helper()
+	conns := make([]net.Conn, g.members)
+	for i := range conns {
+		c, err := net.Dial("tcp", r.Addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		conns[i] = c
+	}
+	tick := time.NewTicker(time.Duration(float64(time.Second) / perSecond))
+	defer tick.Stop()
+	before, pong := spentBy(t, r.Client()), make([]byte, len("+PONG\r\n"))
+	for end := time.Now().Add(4 * g.beat.Freq); time.Now().Before(end); <-tick.C {
+		c := conns[rand.IntN(len(conns))]
+		if _, err := c.Write([]byte("PING\r\n")); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.ReadFull(c, pong); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, cpu := spentBy(t, r.Client()).since(before)
+	return cpu
 }
 
 // show has members come and go, and says how soon all watchers see it, beside a bare PUBLISH.

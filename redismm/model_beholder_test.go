@@ -146,7 +146,7 @@ func (b *beholder) poll() {
 	if !b.picture.holding() {
 		b.passed = now
 		b.compare()
-		b.picture.attested()
+		b.picture.attest()
 		again()
 		return
 	}
@@ -161,11 +161,9 @@ func (b *beholder) poll() {
 		}
 		heard := b.deaf <= w.now && !b.stale && pong <= worldFreq/2
 		w.in(min(pong, worldFreq/2)+time.Duration(b.dice.Int64N(int64(worldFreq/10))), func() {
-			if !b.hearRest() && !b.stale {
-				b.compare()
-			}
-			if heard && b.deaf <= w.now && !b.stale && !b.changed {
-				if b.picture.told != b.picture.version.change {
+			said := b.hearRest()
+			if heard && b.deaf <= w.now && !b.changed {
+				if !b.picture.attested {
 					w.counted["untold"]++
 				}
 				b.picture.pass(interval)
@@ -173,6 +171,9 @@ func (b *beholder) poll() {
 				maps.DeleteFunc(wells, func(stamp string, _ bool) bool { return !now[stamp] }) // left since
 				b.check("time", wells)
 				w.counted["intervals counted"]++
+			}
+			if !said && !b.stale {
+				b.compare()
 			}
 			b.passed = now
 			b.busy = false

@@ -1,6 +1,7 @@
 package redismm
 
 import (
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -100,7 +101,7 @@ func TestAHoldBeginsAnewWhereAChangeWasNotHeard(t *testing.T) {
 		}
 	}
 	reads("1", value{kind: live, stamp: newStamp(1), rev: 1, record: encodeRecord(&core.Registration{}, core.Up)})
-	p.attested()
+	p.attest()
 	reads("2", value{})
 	hears("2", "1")
 	passes(worldTTL*2/3, true)
@@ -111,5 +112,10 @@ func TestAHoldBeginsAnewWhereAChangeWasNotHeard(t *testing.T) {
 	reads("6", value{})
 	hears("6", "5")
 	passes(worldTTL*2/3, true)
+	reads("9", value{}) // before what was told until then, and after
+	for _, seq := range []string{"7", "8", "9", "10", "11"} {
+		n, _ := strconv.Atoi(seq)
+		hears(seq, strconv.Itoa(n-1))
+	}
 	passes(worldTTL/3, false)
 }

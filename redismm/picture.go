@@ -22,9 +22,12 @@ type picture struct {
 	ttl     time.Duration
 	version version
 	synced  bool // a snapshot was taken, and every message since applied
-	// told is the last change of which every one before was told too, since time was last passed.
-	told  string
-	doubt bool // the last snapshot showed something that may not last: read again at each poll
+	// told is the last change of which every one before was told too, since time was last passed; attested: it came to the
+	// version of the last snapshot, or further.
+	told     string
+	looked   string // the change of the last snapshot's version
+	attested bool
+	doubt    bool // the last snapshot showed something that may not last: read again at each poll
 	// contradicted: the set of the last snapshot was not what its version counts. Redis has lost members.
 	contradicted bool
 	doubted      int64 // until when the epoch of the last snapshot is
@@ -90,6 +93,7 @@ func (p *picture) look(s *snapshot) {
 	}
 	p.drains, p.time = s.drains, s.time
 	p.version, p.synced = s.version, true
+	p.looked, p.attested = s.version.change, p.told == s.version.change
 	p.doubt = p.doubt || p.holding()
 }
 
@@ -172,6 +176,7 @@ const (
 func (p *picture) hear(m *message) reading {
 	if m.Previous == p.told || m.Seq == "1" { // the first of an epoch follows none
 		p.told = m.Change
+		p.attested = p.attested || p.told == p.looked
 	}
 	for _, c := range m.Changes { // it beat after the hold began, whatever became of it since
 		if c[0] != "up" {
@@ -244,16 +249,16 @@ func (p *picture) gone(host, stamp string, believed func(*seen) bool) {
 	}
 }
 
-// attested: what was told up to the version does not matter any more, since nobody is held, or all is read and nothing told.
-func (p *picture) attested() { p.told = p.version.change }
+// attest: what was told up to the version does not matter any more, since nobody is held, or all is read and nothing told.
+func (p *picture) attest() { p.told, p.attested = p.version.change, true }
 
 // pass counts time at the end of which the topic was read and after that every message published before the
 // reading was heard. A member that was held for a TTL of it is dropped: it did not live when the topic was
 // read, and nobody said since the hold began that it did. Where a change was read of which nobody told, or of one before
 // it, that may have said so: holds begin anew.
 func (p *picture) pass(d time.Duration) {
-	if p.told != p.version.change {
-		p.attested()
+	if !p.attested {
+		p.attest()
 		for _, m := range p.order {
 			for ; m != nil; m = m.under {
 				m.before, m.absent = 0, 0

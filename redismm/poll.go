@@ -95,7 +95,7 @@ func (f *follower) poll() {
 	} else {
 		f.passed = now
 		f.check()
-		f.picture.attested()
+		f.picture.attest()
 	}
 	if f.glanced == nil && f.stale == nil { // it read
 		ctx, cancel := f.bounded()
@@ -120,15 +120,16 @@ func (f *follower) pass(interval time.Duration) {
 	}
 	var err error
 	if f.denied() { // without a subscription, what a poll reads is all there is
-		f.picture.attested()
+		f.picture.attest()
 	} else {
 		err = f.caughtUp()
 	}
-	if !f.hearRest() {
-		f.compare(forMessage)
-	}
-	if err == nil && f.stale == nil && len(f.changed) == 0 {
+	heard := f.hearRest()
+	if err == nil && len(f.changed) == 0 {
 		f.picture.pass(interval)
+	}
+	if !heard {
+		f.compare(forMessage)
 	}
 }
 

@@ -3,7 +3,9 @@ package redismm
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -88,6 +90,52 @@ func TestAnOlderInstanceIsShownWhenItsSuccessorLapsed(t *testing.T) {
 			r.Errorf("shown after %s, want a TTL or somewhat more", d)
 		}
 		w.alwaysShowed("node1")
+	})
+}
+
+// However many changes come between a reading and what was told before it.
+func TestADeadHostLeavesATopicThatNeverRests(t *testing.T) {
+	onBoth(t, func(r *registry) {
+		dies := r.process(r.wire, "node1")
+		r.process(r.wire, "node2")
+		w := r.watch(r.store())
+		w.shows("node1 node2")
+		dies.Close()
+		died := time.Now()
+		rests := r.config.Freq / 25
+		if r.server != nil {
+			rests /= 20
+		}
+		ended, others := make(chan struct{}), new(sync.WaitGroup)
+		for i := range 3 {
+			s, c := r.store(), claimOf(fmt.Sprint("comes and goes ", i))
+			others.Go(func() {
+				for {
+					select {
+					case <-ended:
+						return
+					case <-time.After(time.Duration(1+i) * rests):
+					}
+					s.BackendRegister(r.Context(), r.config.TTL, []*core.Claim{c})
+					s.BackendUnregister(r.Context(), r.config.TTL, []*core.Claim{c})
+					c.Instance, c.Memo = "", nil
+				}
+			})
+		}
+		bound := 2*r.config.TTL + 2*r.config.Freq + time.Second
+		shows := func() bool {
+			return slices.ContainsFunc(w.last().Members, func(m *core.Member) bool { return m.Host == "node1" })
+		}
+		for shows() && time.Since(died) <= bound {
+			r.pass(r.config.Freq / 20)
+		}
+		took := time.Since(died)
+		close(ended)
+		others.Wait()
+		if took > bound {
+			r.Errorf("node1 is shown %s after its death, want %s at most", took, bound)
+		}
+		w.alwaysShowed("node2")
 	})
 }
 

@@ -104,10 +104,22 @@ func (h *History) forgot(t *tenure, from, until time.Duration) bool {
 // without says whether a copy to which the registry went back does not have a registration that was told since a
 // moment: it came later than the copy, or the copy was made when it was lost, or is so old that it has lapsed in it.
 func (h *History) without(copied *loss, t *tenure, from, until time.Duration) bool {
-	if from > copied.from || until > copied.from+h.TTL-h.Freq {
+	if from > copied.from || until > h.toldBefore(copied.from, t)+h.TTL {
 		return true
 	}
 	return slices.ContainsFunc(h.losses, func(l *loss) bool {
 		return l.concerns(t.topic, t.host) && from <= l.until && l.until <= copied.from
 	})
+}
+
+// toldBefore returns since when a registration has surely been told before a moment: an interval ago, or before what
+// then kept its beats away.
+func (h *History) toldBefore(at time.Duration, t *tenure) time.Duration {
+	told := at - h.Freq
+	for _, s := range slices.Backward(h.troubles(time.Second, t.topic, t.process)) {
+		if s.from < at && s.until > told {
+			told = min(told, s.from-h.Freq)
+		}
+	}
+	return told
 }

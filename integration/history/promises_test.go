@@ -179,6 +179,10 @@ func TestNeverWronglyEmptyExcusesACopyFromBeforeTheyCame(t *testing.T) {
 		{"all was lost before the copy", with(alone, loses("", 41*s), wentBack(42*s, 43*s), reads(44*s, NoHosts)), ""},
 		{"it was lost before the copy, and told anew after it", with(alone, loses("a", 41*s), wentBack(42*s, 44*s), again("p", "a", 43*s, 100*s), reads(45*s, NoHosts)), ""},
 		{"another was lost before the copy", with(alone, loses("b", 41*s), wentBack(42*s, 43*s), reads(44*s, NoHosts)), "told that nobody is there"},
+		{"it could not beat before the copy", with(alone, fails("", 41*s, 44*s), wentBack(44*s, 46*s), reads(41*s+lapsed+hair, NoHosts)), ""},
+		{"it could, and beat once more", with(alone, fails("", 41*s, 44*s), wentBack(44*s, 46*s), reads(41*s+lapsed, NoHosts)), "told that nobody is there"},
+		{"it could beat again before the copy", with(alone, fails("", 41*s, 42*s), wentBack(43*s+beat, 49*s), reads(41*s+lapsed+hair, NoHosts)), "told that nobody is there"},
+		{"another could not beat before the copy", with(alone, fails("q", 41*s, 44*s), wentBack(44*s, 46*s), reads(41*s+lapsed+hair, NoHosts)), "told that nobody is there"},
 		{"who cannot tell says nothing wrong", with(alone, wentBack(came, back), reads(46*s, Unavailable)), ""},
 		{"a view that turns empty is not excused", with(alone, watches(0), sees(41*s, 1, up("p", "a")), wentBack(came-hair, back), sees(46*s, 0, gone("a"))), "shows nobody any more"},
 	})

@@ -1,6 +1,7 @@
 package redismm
 
 import (
+	"maps"
 	"slices"
 	"strconv"
 	"time"
@@ -35,6 +36,23 @@ func (w *world) evictPlace(m mishap) {
 func (w *world) evictSet(mishap) {
 	clear(w.listed)
 	w.lose("")
+}
+
+// evictSetAndTheFirst evicts the set, and whoever is listed first after it is removed before others are back.
+func (w *world) evictSetAndTheFirst(m mishap) {
+	w.evictSet(m)
+	w.firstGoes = true
+}
+
+// firstBack removes them.
+func (w *world) firstBack() {
+	if !w.firstGoes || len(w.listed) == 0 {
+		return
+	}
+	w.firstGoes = false
+	for _, h := range slices.Sorted(maps.Keys(w.listed)) {
+		w.in(time.Millisecond, func() { w.takeOut(h) })
+	}
 }
 
 func (w *world) evictVersion(mishap) {
@@ -98,8 +116,9 @@ func (w *world) wantLeave(m mishap) {
 	}
 }
 
-func (w *world) removeByName(m mishap) {
-	h := pick(worldHosts, m.who)
+func (w *world) removeByName(m mishap) { w.takeOut(pick(worldHosts, m.who)) }
+
+func (w *world) takeOut(h string) {
 	w.end(h)
 	w.run("remove "+h, func() { w.remove(worldTTL, h) })
 }

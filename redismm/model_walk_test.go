@@ -31,6 +31,7 @@ var mishaps = map[string]func(w *world, m mishap){
 	"flush":          (*world).flush,
 	"evict a place":  (*world).evictPlace,
 	"evict the set":  (*world).evictSet,
+	"evict and go":   (*world).evictSetAndTheFirst,
 	"evict version":  (*world).evictVersion,
 	"copy":           (*world).takeCopy,
 	"rollback":       (*world).rollback,
@@ -161,6 +162,7 @@ var reached = map[string]int{
 	"sweeps": 9000, "suspects": 120, "judged": 20, "pruned": 20,
 	"touched": 19000, "held": 1000, "standing by": 240, "gone": 60, "refused late": 300, "replies lost": 90,
 	"back in time": 500, "held in time": 75, "gone in time": 75, "converged": 1600,
+	"cannot tell for the doubt": 50,
 }
 
 // fewest leaves mishaps out as long as a promise of the class is broken.

@@ -27,13 +27,14 @@ type world struct {
 		holder string
 		until  int64
 	}
-	stalled int64 // until when Redis stands still
-	copy    *plain
-	copied  int64
-	newest  map[string]string // the largest stamp ever put, by host
-	losses  []loss
-	blank   int64      // when all that told of the topic was last gone, or older than what was lost
-	muted   *rand.Rand // leaves changes out of messages, as if they were too many
+	stalled   int64 // until when Redis stands still
+	copy      *plain
+	copied    int64
+	newest    map[string]string // the largest stamp ever put, by host
+	losses    []loss
+	blank     int64      // when all that told of the topic was last gone, or older than what was lost
+	firstGoes bool       // whoever is listed first after the set was evicted is removed
+	muted     *rand.Rand // leaves changes out of messages, as if they were too many
 
 	story   []string
 	wrong   []string
@@ -151,6 +152,7 @@ func (w *world) run(what string, f func()) {
 		}
 	}
 	w.told = w.told[:0]
+	w.firstBack()
 }
 
 func brief(changes [][]string) (all []string) {
@@ -187,12 +189,16 @@ func (w *world) wronglyEmpty(what string) {
 	if s.unknown() || len(s.hosts) > 0 || w.now-w.blank < ttlMicro {
 		return
 	}
+	wells := w.wells()
 	if s.unsure(0) {
 		w.counted["cannot tell"]++
+		if s.whole() && len(wells) > 0 {
+			w.counted["cannot tell for the doubt"]++
+		}
 		return
 	}
 	w.counted["nobody"]++
-	for stamp := range w.wells() {
+	for stamp := range wells {
 		w.bad("NeverWronglyEmpty: after %s nobody is there, and %s is well", what, short(stamp))
 	}
 }

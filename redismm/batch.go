@@ -70,8 +70,6 @@ func (b *batch) hosts() []string {
 const (
 	// pipelineSize bounds what is on its way at once over one connection, and leastPipeline is worth a trip of its own.
 	pipelineSize, leastPipeline = 64, 8
-	// onTheWay is how many pipelines are, to each server: one is written and read while Redis executes the other.
-	onTheWay = 2
 )
 
 // inPipelines makes calls, many in one round trip.
@@ -81,9 +79,9 @@ func (s *Store) inPipelines(ctx context.Context, calls []*call) { s.deliver(ctx,
 func (s *Store) deliver(ctx context.Context, calls []*call, before func(i int)) {
 	var going sync.WaitGroup
 	for _, part := range s.byNode(ctx, calls) {
-		size := min(max(len(part)/(2*onTheWay), leastPipeline), pipelineSize)
+		size := min(max(len(part)/4, leastPipeline), pipelineSize)
 		var next atomic.Int64 // of part, in steps
-		for range min(onTheWay, (len(part)+size-1)/size) {
+		for range min(s.atOnce, (len(part)+size-1)/size) {
 			going.Go(func() {
 				for {
 					first := int(next.Add(int64(size))) - size

@@ -178,6 +178,9 @@ func (s *Store) touch(ctx context.Context, ttl time.Duration, bs []*batch, kept 
 	}
 	s.inTime(ctx, first, calls)
 	for i, pack := range packs {
+		if len(pack) > 1 && redis.HasErrorPrefix(calls[i].err, "CROSSSLOT") { // a cluster behind one address
+			s.apart.Store(true)
+		}
 		told, _ := calls[i].reply.([]any) // shorter than the pack where the call failed or came late
 		for j, b := range pack {
 			switch {
@@ -197,9 +200,10 @@ func (s *Store) touch(ctx context.Context, ttl time.Duration, bs []*batch, kept 
 }
 
 // packed puts batches together for one script, which then keeps Redis no longer than for a full one. In a cluster, where
-// each topic has a slot of its own, each is alone.
+// each topic has a slot of its own, each is alone, and so once a server has refused several.
 func (s *Store) packed(bs []*batch) [][]*batch {
 	_, apart := s.write.(*redis.ClusterClient)
+	apart = apart || s.apart.Load()
 	var packs [][]*batch
 	size := 0 // of the last
 	for _, b := range bs {

@@ -25,6 +25,8 @@ type clients struct {
 	guide     *guide
 	// patience is how long a client of write waits for a reply, whatever its context allows.
 	patience time.Duration
+	// atOnce is how many pipelines may be on the way to a server.
+	atOnce int
 }
 
 // newClients returns clients that read through one whose lines are own, or nil if they are the user's, and the
@@ -34,7 +36,7 @@ func newClients(read redis.UniversalClient, own *lines) (clients, int, error) {
 	if err != nil {
 		return clients{}, 0, err
 	}
-	c := clients{addr: w.addr, read: read, write: w.connect(), lines: w.lines, patience: w.patience}
+	c := clients{addr: w.addr, read: read, write: w.connect(), lines: w.lines, patience: w.patience, atOnce: w.atOnce}
 	if c.patience <= 0 { // it waits for ever
 		c.patience = time.Hour
 	}
@@ -93,6 +95,16 @@ type writer struct {
 	db       int
 	lines    *lines
 	patience time.Duration // for a reply; 0: for ever
+	atOnce   int
+}
+
+// onTheWay is how many pipelines are on the way to each server: one is written and read while Redis executes the other. Who
+// allows but one connection has one.
+func onTheWay(poolSize int) int {
+	if poolSize == 1 {
+		return 1
+	}
+	return 2
 }
 
 // manyFailures is the size of the pool of a client that writes. Writes take turns, so it has few connections;
@@ -133,11 +145,12 @@ func writingOne(o redis.Options, own *lines) (*writer, error) {
 		o.Dialer = own.Dial
 	}
 	o.MaxRetries = -1
+	atOnce := onTheWay(o.PoolSize)
 	o.PoolSize, o.PipelinePoolSize, o.MinIdleConns, o.MaxIdleConns = manyFailures, -1, 0, idleWriters
 	o.PushNotificationProcessor, o.ClientSideCache, o.ClientSideCacheConfig = nil, nil, nil // the user's
 	quiet(&o)
 	connect := func() redis.UniversalClient { return redis.NewClient(&o) }
-	return &writer{connect, o.Addr, o.DB, own, o.ReadTimeout}, nil
+	return &writer{connect, o.Addr, o.DB, own, o.ReadTimeout, atOnce}, nil
 }
 
 func writingCluster(o redis.ClusterOptions, own *lines) (*writer, error) {
@@ -156,11 +169,12 @@ func writingCluster(o redis.ClusterOptions, own *lines) (*writer, error) {
 		o.Dialer = own.Dial
 	}
 	o.MaxRetries = -1
+	atOnce := onTheWay(o.PoolSize)
 	o.PoolSize, o.PipelinePoolSize, o.MinIdleConns, o.MaxIdleConns = manyFailures, -1, 0, idleWriters
 	o.PushNotificationProcessor = nil // the user's
 	quietCluster(&o)
 	connect := func() redis.UniversalClient { return redis.NewClusterClient(&o) }
-	return &writer{connect, strings.Join(o.Addrs, ","), 0, own, o.ReadTimeout}, nil
+	return &writer{connect, strings.Join(o.Addrs, ","), 0, own, o.ReadTimeout, atOnce}, nil
 }
 
 // quiet leaves out what a client of go-redis does beyond what it is told to.

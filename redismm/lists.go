@@ -59,7 +59,7 @@ func (l *lists) members(topic string, r *answer) []*core.Member {
 // next is an answer's list, after an earlier one of the topic or nil. Nobody but its hosts was asked for.
 func (last *list) next(topic string, r *answer) *list {
 	now := &list{version: r.version, mgets: r.mgets, hosts: r.hosts, texts: make([]string, len(r.hosts)), members: make([]*core.Member, len(r.hosts))}
-	now.calm = last != nil && last.version == now.version && r.whole()
+	now.calm = last != nil && last.version == now.version && r.whole() && len(r.mgets) > 0
 	same := last != nil && slices.Equal(last.hosts, now.hosts)
 	if same {
 		now.order = last.order

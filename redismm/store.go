@@ -28,6 +28,8 @@ type Store struct {
 	counts    counts
 	// toldDenied: that Redis refuses channels was reported.
 	toldDenied atomic.Bool
+	// apart: Redis refuses scripts for several topics.
+	apart atomic.Bool
 
 	going sync.WaitGroup // the followers
 

@@ -12,12 +12,13 @@ import (
 
 var beatsPart = part{"beats", "Heartbeats", `A round of heartbeats of one process, over one connection, beside a PEXPIRE of each key in pipelines of 512, which is the
 original's beat at its best, and the original's own: one EXPIRE after the other. Where every topic changes, another process has
-registered or unregistered one host of each between the rounds, so that each topic's registrations are told whole.`, beats}
+registered or unregistered one host of each between the rounds, so that each topic's registrations are told whole. In the table by
+size, two pipelines are on the way at once, as by default.`, beats}
 
-var topicsPart = part{"topics", "Heartbeats in many small topics", `As "beats", with one host in each of 10,000 topics; and how a round of as many
+var topicsPart = part{"topics", "Heartbeats in many small topics", `As "beats", with one host in each of 10,000 topics and, as by default, two pipelines on the way at once; and how a round of as many
 registrations grows with the topics that they are in.`, topics}
 
-var millionPart = part{"million", "A million registrations in one process", `As "beats". What Redis takes is given for rounds 5 s apart.`, million}
+var millionPart = part{"million", "A million registrations in one process", `As "topics". What Redis takes is given for rounds 5 s apart.`, million}
 
 // kept are registrations of one process.
 type kept struct {
@@ -31,7 +32,15 @@ type kept struct {
 // keep registers n hosts in topics of each some, and names the keys of the first.
 func keep(t *testing.T, s *server, n, each, keys int) *kept {
 	t.Helper()
-	k := &kept{server: s, h: keeper(t, s.URL, calm), n: n}
+	return keepOver(t, s, s.URL, n, each, keys)
+}
+
+// single leaves a process one connection to beat over.
+const single = "?pool_size=1"
+
+func keepOver(t *testing.T, s *server, url string, n, each, keys int) *kept {
+	t.Helper()
+	k := &kept{server: s, h: keeper(t, url, calm), n: n}
 	var some []core.Registration
 	for from := 0; from < n; from += each {
 		topic := fmt.Sprintf("t%d", from/each)
@@ -99,9 +108,9 @@ func perSecond(n int, took figures.Sample) figures.Sample {
 func beats(t *testing.T, p *page.Part) {
 	n := sized(100_000, 5000)
 	s := start(t)
-	k := keep(t, s, n, 1000, n)
-	o, single := original{s.client, ttl}, min(n, 3000)
-	must(t, o.all(t.Context(), "original", k.keys[:single]))
+	k := keepOver(t, s, s.URL+single, n, 1000, n)
+	o, few := original{s.client, ttl}, min(n, 3000)
+	must(t, o.all(t.Context(), "original", k.keys[:few]))
 	whole := k.round(t)
 	whole.before = k.changed(t)
 	rest := k.round(t)
@@ -111,7 +120,7 @@ func beats(t *testing.T, p *page.Part) {
 		}
 	}
 	all := interleaved(rounds(), rest, whole, k.least(t), work{do: func() {
-		for _, key := range k.keys[:single] {
+		for _, key := range k.keys[:few] {
 			if err := o.beat(t.Context(), "original."+key); err != nil {
 				t.Error(err)
 			}
@@ -123,7 +132,7 @@ func beats(t *testing.T, p *page.Part) {
 	for i, name := range []string{"a round at rest", "every topic has changed", "PEXPIRE, pipelines of 512", "the original, one EXPIRE a trip"} {
 		of := n
 		if i == 3 {
-			of = single
+			of = few
 		}
 		rates[i] = perSecond(of, all[i].took)
 		table.Row(name, page.Number(rates[i].Median()), page.Seconds(all[i].server.Median()/float64(of)), page.Seconds(all[i].client.Median()/float64(of)))

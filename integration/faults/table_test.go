@@ -37,12 +37,13 @@ func write(file string, took time.Duration) error {
 	if err != nil {
 		return err
 	}
+	page := describe(took) // before the file changes what git says of the commit
 	f, err := os.Create(file)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	return t.Execute(f, describe(took))
+	return t.Execute(f, page)
 }
 
 func said(command string, args ...string) string {

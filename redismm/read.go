@@ -293,9 +293,9 @@ func (s *Store) reread(ctx context.Context, topic string) (*answer, error) {
 	return s.ask(ctx, s.read, topic, nil)
 }
 
-// Members returns who lives now, in two round trips, or one while nobody joins or leaves. A topic whose index contradicts its version has lost
-// members that are alive: [core.ErrUnavailable], until their next beat; as long as they may not be back, it is so
-// where nobody lives.
+// Members returns who lives now, in two round trips, or in one while nobody joins or leaves. A topic whose index
+// contradicts its version has lost members that are alive: [core.ErrUnavailable], until their next beat; as long as
+// they may not be back, it is so where nobody lives.
 func (s *Store) Members(ctx context.Context, topic string) (*core.View, error) {
 	if core.CheckTopic(topic) != nil { // nobody can be there
 		return &core.View{Topic: topic, AsOf: time.Now()}, nil

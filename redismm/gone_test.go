@@ -131,3 +131,20 @@ func TestWhoIsBackFirstAfterALossAndGoesTellsNobodyThatNobodyIsThere(t *testing.
 		})
 	}
 }
+
+// A drain from outside is nowhere but in Redis. Who is drained lives on.
+func TestADrainThatRedisLosesIsOver(t *testing.T) {
+	onBoth(t, func(r *registry) {
+		r.process(r.wire, "node1")
+		s := r.store()
+		w := r.watch(s)
+		w.shows("node1")
+		if err := s.DrainFor(r.Context(), compute, "node1", time.Hour, "upgrade"); err != nil {
+			r.Fatal(err)
+		}
+		w.shows("node1!")
+		r.do("FLUSHALL")
+		w.shows("node1")
+		w.alwaysShowed("node1")
+	})
+}

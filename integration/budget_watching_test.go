@@ -49,7 +49,7 @@ func TestBudgetWatchersCostAtMostTheBeatsAndSeeEveryChange(t *testing.T) {
 	note(t, "share of a core that Redis took", fmt.Sprintf("x %.2f", both.cpu/alone.cpu))
 	if fullSize() {
 		judge(t, "share of a core that Redis took, watchers and beats", fmt.Sprintf("%.1f %%", both.cpu), "at most 3.0 %", both.cpu <= 3)
-		note(t, "share of a core that as many PINGs take, by one process", fmt.Sprintf("%.1f %%", g.pings(t, r, both.sent)))
+		note(t, "share of a core while as many PINGs come besides, of one process", fmt.Sprintf("%.1f %%", g.pings(t, r, both.sent)))
 	}
 
 	g.show(t, r, watchers)
@@ -75,8 +75,8 @@ func (g gathering) measure(t *testing.T, r *integration.Redis, what string) cost
 	return c
 }
 
-// pings is the share of a core that Redis takes for commands that do nothing, over a connection for each member, each by
-// itself as beats and polls are: what it costs to be asked at all.
+// pings is the share of a core that Redis takes while commands that do nothing come besides, over a connection for each
+// member, each by itself as beats and polls are.
 func (g gathering) pings(t *testing.T, r *integration.Redis, perSecond float64) float64 {
 	t.Helper()
 	conns := make([]net.Conn, g.members)

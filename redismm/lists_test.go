@@ -14,8 +14,11 @@ func TestAListSaysWhatRedisSaysNowWhateverItSaidBefore(t *testing.T) {
 		reads := func(want string) *core.View {
 			r.Helper()
 			v, err := s.Members(r.Context(), compute)
-			if got := shown(v); err != nil || got != want {
-				r.Fatalf("%q, %v; want %q", got, err, want)
+			if err != nil {
+				r.Fatalf("%v; want %q", err, want)
+			}
+			if got := shown(v); got != want {
+				r.Fatalf("%q, want %q", got, want)
 			}
 			return v
 		}
@@ -43,8 +46,10 @@ func TestAListSaysWhatRedisSaysNowWhateverItSaidBefore(t *testing.T) {
 		if v := reads("node1 node2"); v.Members[1].State != core.Failing || v.Members[0] != before.Members[0] {
 			r.Errorf("a new record: %+v beside %p, want failing beside the same as before, %p", v.Members[1], v.Members[0], before.Members[0])
 		}
+		reads("node1 node2") // and from now on in one trip
 		third := claimOf("node0")
 		r.registers(s, core.Joined, third)
+		reads("node0 node1 node2")
 		reads("node0 node1 node2")
 		r.do("DEL", keysOf.liveness(compute, "node1")) // listed, and dead
 		reads("node0 node2")

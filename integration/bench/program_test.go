@@ -53,6 +53,8 @@ func program(t *testing.T, p *page.Part) {
 	h := keeper(t, s.URL, calm)
 	must(t, h.Register(within(t), registrations("compute", 0, 1000)...))
 	environment := []string{"MATCHMAKER_REDIS_URL=" + s.URL}
+	_, err := binary() // to build it is no part of a start
+	must(t, err)
 	var starts, lookups figures.Sample
 	for i := range sized(11, 2) {
 		host := fmt.Sprint("sidecar", i)

@@ -89,7 +89,7 @@ simulate: ## let 200 hosts come, go and fail for HOURS (3) drawn from SEED (1), 
 memory: ## show a watcher a million changes: it takes no more memory than after a tenth of them (1 min)
 	go test -v -count=1 -run '^TestAWatcherTakesNoMoreMemory' ./redismm -changes 1000000
 
-mutants: ## break the code in each way that a test must notice, or those that match ONLY, and see that it does (10 min)
+mutants: ## break the code in each way that a test must notice, or those that match ONLY, and see that it does (35 min)
 	@go run ./integration/mutants -only '$(ONLY)'
 
 faults: ## try every fault against every way in which Redis runs, and write docs/reliability.md (10 min)

@@ -130,7 +130,7 @@ func TestStampsHaveOneWidthAndHoldNothingButDigits(t *testing.T) {
 	if least, most := stampOf(7, 0), stampOf(7, math.MaxUint64); len(least) != stampSize || len(most) != stampSize || least >= most {
 		t.Errorf("%q and %q, want both of %d digits", least, most, stampSize)
 	}
-	if newStamp(1) == newStamp(1) {
+	if one, other := newStamp(1), newStamp(1); one == other {
 		t.Error("two stamps of one generation are the same")
 	}
 }

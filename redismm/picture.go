@@ -336,7 +336,7 @@ func (p *picture) drawAll(now int64) {
 	}
 }
 
-// drawSome draws who is not as in the last view, which stays as it is. Of thousands, to look at each was half of what a
+// drawSome draws who is not as in the last view, which stays as it is. Of a thousand, to look at each was a fifth of what a
 // change cost a watcher.
 func (p *picture) drawSome() {
 	if len(p.redraw) == 0 {

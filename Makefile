@@ -101,8 +101,8 @@ faults-quick: ## try every fault once, against what SEED (1) draws (70 s)
 mixed: ## run processes of the release PREVIOUS (the tag before) and of this one together, both ways
 	@.ci/mixed $(PREVIOUS)
 
-soak: ## bring random faults about for MINUTES (30), over 1,000 hosts in 20 processes
-	CI=true go test -v -count=1 -timeout 0 -run '^TestSoak$$' ./integration/faults -args -soak $(MINUTES)m -seed $(SEED)
+soak: ## bring random faults about for MINUTES (30), over 1,000 hosts in 20 processes, and write docs/soak.md
+	CI=true go test -v -count=1 -timeout 0 -run '^TestSoak$$' ./integration/faults -args -soak $(MINUTES)m -seed $(SEED) -publish $(CURDIR)/docs/soak.md
 
 # The budgets are less than 20 minutes all together. Of the faults each is tried once, against what SEED draws; all cells
 # take too long for every change.

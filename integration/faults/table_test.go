@@ -18,6 +18,9 @@ var publish = flag.String("publish", "", "write the document with what was found
 //go:embed reliability.md
 var document string
 
+//go:embed soak.md
+var soaked string
+
 // page is what the document says of a run.
 type page struct {
 	Seed                  uint64
@@ -29,11 +32,15 @@ type page struct {
 	Stalls                int
 	Excused               time.Duration
 	Promises, Faults, Out []string
-	Matrix                []string
+	Matrix, Soaks         []string
 }
 
 func write(file string, took time.Duration) error {
-	t, err := template.New("document").Parse(document)
+	text := document
+	if *soak > 0 {
+		text = soaked
+	}
+	t, err := template.New("document").Parse(text)
 	if err != nil {
 		return err
 	}
@@ -70,10 +77,14 @@ func describe(took time.Duration) *page {
 			p.Kept++
 		}
 	}
-	p.Violated = p.Cells - p.Kept // those that did not come to their end too
 	p.Events = thousands(events)
 	p.promises()
 	p.faults()
+	if *soak > 0 {
+		p.Cells = len(everywhere)
+		p.soaks()
+	}
+	p.Violated = p.Cells - p.Kept // those that did not come to their end too
 	return p
 }
 
@@ -163,6 +174,12 @@ func (p *page) faults() {
 		if proof != "" {
 			p.Faults = append(p.Faults, row(f.name, proof))
 		}
+	}
+}
+
+func (p *page) soaks() {
+	for _, r := range results {
+		p.Soaks = append(p.Soaks, row(r.topology, r.took.Round(time.Second).String(), thousands(r.events), r.String(), r.proof))
 	}
 }
 

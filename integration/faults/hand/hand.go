@@ -5,6 +5,7 @@ package hand
 import (
 	"context"
 	"maps"
+	"runtime"
 	"sync"
 	"time"
 
@@ -210,13 +211,15 @@ type Notes struct {
 	Events map[string]int // by kind
 	Stats  redismm.Stats
 	Calm   time.Duration // since the machine last held it up
+
+	Goroutines int
 }
 
 // Notes returns what the process met.
 func (h *Hand) Notes(_ int, n *Notes) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	*n = Notes{maps.Clone(h.events), h.store.Stats(), time.Since(h.heldUp)}
+	*n = Notes{maps.Clone(h.events), h.store.Stats(), time.Since(h.heldUp), runtime.NumGoroutine()}
 	return nil
 }
 

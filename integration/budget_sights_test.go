@@ -3,6 +3,9 @@ package integration_test
 import (
 	"context"
 	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
 	"strings"
 	"time"
 
@@ -162,6 +165,36 @@ func (c *Crew) Listen(b Bare, _ *int) error {
 				at := time.Now().UnixNano()
 				host, _, _ := strings.Cut(m.Payload, " ")
 				c.note([]Sighting{{host, Present, at}}, 0)
+			}
+		}()
+	}
+	return nil
+}
+
+// Pinging says to which server to send PINGs, over how many connections, and how often over each.
+type Pinging struct {
+	Addr  string
+	N     int
+	Every time.Duration
+}
+
+// Ping sends PINGs until the process ends.
+func (c *Crew) Ping(p Pinging, _ *int) error {
+	for range p.N {
+		conn, err := net.Dial("tcp", p.Addr)
+		if err != nil {
+			return err
+		}
+		go func() {
+			time.Sleep(rand.N(p.Every))
+			pong := make([]byte, len("+PONG\r\n"))
+			for tick := time.NewTicker(p.Every); ; <-tick.C {
+				if _, err := conn.Write([]byte("PING\r\n")); err != nil {
+					return
+				}
+				if _, err := io.ReadFull(conn, pong); err != nil {
+					return
+				}
 			}
 		}()
 	}

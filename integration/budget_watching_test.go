@@ -3,9 +3,6 @@ package integration_test
 import (
 	"context"
 	"fmt"
-	"io"
-	"math/rand/v2"
-	"net"
 	"strings"
 	"testing"
 	"time"
@@ -49,10 +46,16 @@ func TestBudgetWatchersCostAtMostTheBeatsAndSeeEveryChange(t *testing.T) {
 	note(t, "share of a core that Redis took", fmt.Sprintf("x %.2f", both.cpu/alone.cpu))
 	if fullSize() {
 		judge(t, "share of a core that Redis took, watchers and beats", fmt.Sprintf("%.1f %%", both.cpu), "at most 3.0 %", both.cpu <= 3)
-		note(t, "share of a core while as many PINGs come besides, of one process", fmt.Sprintf("%.1f %%", g.pings(t, r, both.sent)))
 	}
-
 	g.show(t, r, watchers)
+	if fullSize() {
+		for _, c := range append(keepers, watchers...) {
+			c.Kill()
+		}
+		bare := g.pings(t, r, both.sent)
+		note(t, "share of a core that as many bare PINGs take, of as many processes", fmt.Sprintf("%.1f %%", bare))
+		note(t, "watchers and beats beside them", fmt.Sprintf("x %.2f", both.cpu/bare))
+	}
 }
 
 // cost is in a second.
@@ -75,32 +78,20 @@ func (g gathering) measure(t *testing.T, r *integration.Redis, what string) cost
 	return c
 }
 
-// pings is the share of a core that Redis takes while commands that do nothing come besides, over a connection for each
-// member, each by itself as beats and polls are.
+// pings is the share of a core that Redis takes for as many commands that do nothing, when they come as those of a fleet
+// do: from as many processes, over a connection for each member and watcher, each by itself.
 func (g gathering) pings(t *testing.T, r *integration.Redis, perSecond float64) float64 {
 	t.Helper()
-	conns := make([]net.Conn, g.members)
-	for i := range conns {
-		c, err := net.Dial("tcp", r.Addr)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer c.Close()
-		conns[i] = c
+	all, n := startCrews(t, 2*g.processes), (g.members+g.watchers)/(2*g.processes)
+	every := time.Duration(float64(g.members+g.watchers) / perSecond * float64(time.Second))
+	tell[Pinging, int](t, all, "Ping", alike(Pinging{r.Addr, n, every}))
+	time.Sleep(2 * every)
+	before := spentBy(t, r.Client())
+	time.Sleep(6 * every)
+	executed, cpu := spentBy(t, r.Client()).since(before)
+	if executed < 0.9*perSecond || executed > 1.1*perSecond {
+		t.Errorf("%.0f PINGs came in a second, want %.0f", executed, perSecond)
 	}
-	tick := time.NewTicker(time.Duration(float64(time.Second) / perSecond))
-	defer tick.Stop()
-	before, pong := spentBy(t, r.Client()), make([]byte, len("+PONG\r\n"))
-	for end := time.Now().Add(4 * g.beat.Freq); time.Now().Before(end); <-tick.C {
-		c := conns[rand.IntN(len(conns))]
-		if _, err := c.Write([]byte("PING\r\n")); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := io.ReadFull(c, pong); err != nil {
-			t.Fatal(err)
-		}
-	}
-	_, cpu := spentBy(t, r.Client()).since(before)
 	return cpu
 }
 

@@ -146,7 +146,7 @@ func writingOne(o redis.Options, own *lines) (*writer, error) {
 	}
 	o.MaxRetries = -1
 	atOnce := onTheWay(o.PoolSize)
-	o.PoolSize, o.PipelinePoolSize, o.MinIdleConns, o.MaxIdleConns = manyFailures, -1, 0, idleWriters
+	o.PoolSize, o.PipelinePoolSize, o.MaxActiveConns, o.MinIdleConns, o.MaxIdleConns = manyFailures, -1, 0, 0, idleWriters
 	o.PushNotificationProcessor, o.ClientSideCache, o.ClientSideCacheConfig = nil, nil, nil // the user's
 	quiet(&o)
 	connect := func() redis.UniversalClient { return redis.NewClient(&o) }
@@ -170,7 +170,7 @@ func writingCluster(o redis.ClusterOptions, own *lines) (*writer, error) {
 	}
 	o.MaxRetries = -1
 	atOnce := onTheWay(o.PoolSize)
-	o.PoolSize, o.PipelinePoolSize, o.MinIdleConns, o.MaxIdleConns = manyFailures, -1, 0, idleWriters
+	o.PoolSize, o.PipelinePoolSize, o.MaxActiveConns, o.MinIdleConns, o.MaxIdleConns = manyFailures, -1, 0, 0, idleWriters
 	o.PushNotificationProcessor = nil // the user's
 	quietCluster(&o)
 	connect := func() redis.UniversalClient { return redis.NewClusterClient(&o) }

@@ -43,7 +43,7 @@ func (l *lists) members(topic string, r *answer) []*core.Member {
 	now := l.last(topic).next(topic, r)
 	l.put(topic, now)
 	if len(r.drains) == 0 {
-		return now.found
+		return slices.Clip(now.found)
 	}
 	found := slices.Clone(now.found)
 	for i, m := range found {

@@ -2,8 +2,12 @@ package redismm
 
 import (
 	"fmt"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/alicebob/miniredis/v2/server"
 
 	"github.com/redismm/matchmaker/core"
 )
@@ -55,6 +59,45 @@ func TestAListSaysWhatRedisSaysNowWhateverItSaidBefore(t *testing.T) {
 		reads("node0 node2")
 		r.leaves(s, core.Left, third)
 		reads("node2")
+	})
+}
+
+func TestWhatAReaderAppendsToAListNobodyElseSees(t *testing.T) {
+	onMiniredis(t, func(r *registry) {
+		s := r.store()
+		r.registers(s, core.Joined, claimsOf("node1", "node2", "node3")...)
+		r.do("DEL", keysOf.liveness(compute, "node3")) // listed, and dead
+		var lists [2][]*core.Member
+		for i, host := range []string{"mine", "yours"} {
+			v, err := s.Members(r.Context(), compute)
+			if err != nil {
+				r.Fatal(err)
+			}
+			lists[i] = append(v.Members, &core.Member{Registration: core.Registration{Host: host}})
+		}
+		if got := lists[0][2].Host; got != "mine" {
+			r.Errorf("one reader appended mine, and now has %s", got)
+		}
+	})
+}
+
+// Between the version and the set of one reading.
+func TestTheLastHostMayLeaveWhileItsTopicIsRead(t *testing.T) {
+	onMiniredis(t, func(r *registry) {
+		s, c := r.joined("node1")
+		reader := r.connected()
+		var once atomic.Bool
+		r.mini.Server().SetPreHook(func(_ *server.Peer, cmd string, _ ...string) bool {
+			if strings.EqualFold(cmd, "SMEMBERS") && !once.Swap(true) {
+				if _, err := s.BackendUnregister(r.Context(), r.config.TTL, []*core.Claim{c}); err != nil {
+					r.Error(err)
+				}
+			}
+			return false
+		})
+		if v, err := reader.Members(r.Context(), compute); err != nil || len(v.Members) != 0 {
+			r.Errorf("%v, %v; want nobody, and no error: nothing is lost", v, err)
+		}
 	})
 }
 

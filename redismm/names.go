@@ -13,8 +13,14 @@ type names struct {
 	every time.Duration // a topic is told at most by each who beats in it; 0: with every upsert
 
 	mu     sync.Mutex
-	next   map[string]time.Time
+	next   map[string]turn
 	tidied time.Time
+}
+
+// turn is when a topic is due, and the largest share that was told of since it last was.
+type turn struct {
+	at    time.Time
+	share float64
 }
 
 const (
@@ -36,22 +42,23 @@ func (n *names) due(topic, seq string, share float64) bool {
 	now := time.Now()
 	if len(n.next) >= mostNames && now.Sub(n.tidied) >= n.every { // all are looked at
 		n.tidied = now
-		maps.DeleteFunc(n.next, func(_ string, next time.Time) bool { return now.After(next.Add(n.every)) })
+		maps.DeleteFunc(n.next, func(_ string, t turn) bool { return now.After(t.at.Add(n.every)) })
 	}
-	if n.next == nil || len(n.next) >= 10*mostNames {
-		n.next = make(map[string]time.Time)
+	if n.next == nil {
+		n.next = make(map[string]turn)
 	}
-	next, known := n.next[topic]
+	t, known := n.next[topic]
+	t.share = max(t.share, share)
 	step, _ := strconv.Atoi(seq)
-	if step > first {
-		if !known {
-			n.next[topic] = now.Add(rand.N(n.every))
+	if known || len(n.next) < 10*mostNames {
+		if step > first && !known {
+			t.at = now.Add(rand.N(n.every))
+		}
+		if step > first && now.Before(t.at) {
+			n.next[topic] = t
 			return false
 		}
-		if now.Before(next) {
-			return false
-		}
-	}
-	n.next[topic] = now.Add(n.every)
-	return step <= first || rand.Float64() < first*share
+		n.next[topic] = turn{at: now.Add(n.every)}
+	} // else each upsert counts: there is one a minute where nothing changes
+	return step <= first || rand.Float64() < first*t.share
 }

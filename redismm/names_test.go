@@ -81,3 +81,40 @@ func TestNamesAreNotLookedThroughByEachBeat(t *testing.T) {
 		}
 	})
 }
+
+// Who keeps a hundred members may keep one more whose place another has: that is told whole in each interval, by itself.
+func TestAStandbyDoesNotTellATopicInThePlaceOfOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n, told := &names{every: nameEvery}, 0
+		for second := range 3600 {
+			if second%5 == 0 && n.due("compute", "1000", 1.0/101) {
+				told++
+			}
+			if second%60 == 30 && n.due("compute", "1000", 100.0/101) {
+				told++
+			}
+			time.Sleep(time.Second)
+		}
+		if told < 50 || told > 70 {
+			t.Errorf("told %d times in an hour, want about 60", told)
+		}
+	})
+}
+
+func TestHoweverManyTopicsAreKeptEachIsTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n, told := &names{every: nameEvery}, make(map[string]bool)
+		const topics = 11 * mostNames
+		for range 3 {
+			for i := range topics {
+				if topic := fmt.Sprint(i); n.due(topic, "1000", 1) {
+					told[topic] = true
+				}
+			}
+			time.Sleep(nameEvery)
+		}
+		if len(told) != topics || len(n.next) > 10*mostNames {
+			t.Errorf("%d of %d topics were told in three minutes, %d are remembered", len(told), topics, len(n.next))
+		}
+	})
+}

@@ -174,8 +174,8 @@ const (
 
 // hear takes a message in.
 func (p *picture) hear(m *message) reading {
-	if m.Previous == p.told || m.Seq == "1" { // the first of an epoch follows none
-		p.told = m.Change
+	if m.Previous == p.told {
+		p.told = m.Change // of one that does not say what changed, the reading that follows does
 		p.attested = p.attested || p.told == p.looked
 	}
 	for _, c := range m.Changes { // it beat after the hold began, whatever became of it since
@@ -183,7 +183,7 @@ func (p *picture) hear(m *message) reading {
 			continue
 		}
 		for s := p.members[c[1]]; s != nil; s = s.under {
-			if s.member.Instance == c[2] {
+			if s.member.Instance <= c[2] {
 				s.anew(p.since)
 			}
 		}
@@ -261,7 +261,7 @@ func (p *picture) pass(d time.Duration) {
 		p.attest()
 		for _, m := range p.order {
 			for ; m != nil; m = m.under {
-				m.before, m.absent = 0, 0
+				m.anew(0)
 			}
 		}
 		return

@@ -82,8 +82,8 @@ func (s *Store) readInTwo(ctx context.Context, c redis.Cmdable, topic string, ot
 	snap := &answer{snapshot: snapshot{time: microseconds(now), version: readVersion(before), doubted: doubtOf(before.Val()),
 		hosts: hosts.Val(), drains: drains.Val()}}
 	asked := union(snap.hosts, others)
-	if len(asked) == 0 {
-		return snap, true, nil
+	if len(asked) == 0 { // whom a version still counts may have left meanwhile
+		return snap, snap.whole() || snap.unknown(), nil
 	}
 	snap.asked, snap.mgets = asked, s.mgets(topic, asked)
 	pipe = c.Pipeline()

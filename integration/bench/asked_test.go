@@ -100,13 +100,13 @@ func topicAsked(t *testing.T, p *page.Part) {
 	sizes := []int{1, 10, 100, 1000, 10_000}
 	s, o, _ := populated(t, sizes...)
 	ours, trips := store(t, s.URL)
-	calls := sized(2000, 200)
+	calls, turns := sized(500, 200), sized(41, 2) // many short turns: what disturbs one meets all sides of few
 	table := p.Table("Lookups in a second, one after the other:", "hosts", "ours", "the original", "ratio", "PING", "Redis CPU, ours", "the original's")
 	var mine, its, pings, slowest figures.Sample
 	var points, theirs []figures.Point
 	for _, n := range sizes {
 		key := topicOf(n)
-		all := interleaved(rounds(),
+		all := interleaved(turns,
 			work{do: many(t, calls, func(ctx context.Context) error { _, err := ours.TopicExchange(ctx, key); return err }), server: s.spent},
 			work{do: many(t, calls, func(ctx context.Context) error { return o.topic(ctx, key) }), server: s.spent},
 			work{do: many(t, calls, func(ctx context.Context) error { return s.client.Ping(ctx).Err() })})

@@ -3,6 +3,7 @@ package faults
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -148,15 +149,14 @@ var ofServers = []fault{
 	}},
 	{name: "kill -9 of Redis, restart empty", options: patient, do: func(w *world) string {
 		r := w.serving()
+		kept := slices.DeleteFunc(slices.Clone(w.topics), func(topic string) bool { return w.on.Serving(w.key(topic)) != r })
 		w.amiss("killed", func() {
 			r.Kill()
 			w.amid()
 			w.lasts(w.short())
 			r.Forget()
-			for _, topic := range w.topics {
-				if w.kept[topic] == r {
-					w.recorder.Lost("its data", topic, "")
-				}
+			for _, topic := range kept {
+				w.recorder.Lost("its data", topic, "")
 			}
 			r.Restart()
 			w.served()

@@ -3,19 +3,25 @@ package mixed_test
 import (
 	"flag"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"github.com/redismm/matchmaker/integration"
 )
 
 var previous = flag.String("previous", "", "the matchmaker of the release before")
 
-func TestMain(m *testing.M) { os.Exit(integration.Main(m)) }
+// tests are those of the package, and removing the binary that they built.
+type tests struct{ *testing.M }
+
+func (t tests) Run() int { return integration.Main(t.M) }
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(tests{m}) }
 
 // The heartbeat of every process.
 const (

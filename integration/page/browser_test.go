@@ -11,14 +11,20 @@ import (
 	"syscall"
 	"testing"
 
+	"go.uber.org/goleak"
+
 	"github.com/redismm/matchmaker/integration"
 )
 
-func TestMain(m *testing.M) {
-	code := integration.Main(m)
-	chromium.end()
-	os.Exit(code)
+// tests are those of the package, and ending what they share.
+type tests struct{ *testing.M }
+
+func (t tests) Run() int {
+	defer chromium.end()
+	return integration.Main(t.M)
 }
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(tests{m}) }
 
 // chromium is the one browser of all tests.
 var chromium browser

@@ -7,10 +7,11 @@ import (
 
 // memory is what a sweeper remembers of a topic. Times are Redis's, in microseconds.
 type memory struct {
-	last   int64
-	seen   map[string]string // stamp last seen alive, by host
-	absent map[string]int64  // since when, by host
-	lost   int64             // since when the set is not what the version counts, 0 while it is
+	last    int64
+	seen    map[string]string // stamp last seen alive, by host
+	absent  map[string]int64  // since when, by host
+	lost    int64             // since when the set is not what the version counts, 0 while it is
+	version version           // that counts so: another was written by somebody who was back meanwhile
 }
 
 func newMemory() *memory {
@@ -24,8 +25,8 @@ func (m *memory) note(s *snapshot, freq, ttl time.Duration) (suspects, gone []st
 	m.last = s.time
 	if s.whole() {
 		m.lost = 0
-	} else if m.lost == 0 || gap {
-		m.lost = s.time
+	} else if m.lost == 0 || gap || s.version != m.version {
+		m.lost, m.version = s.time, s.version
 	}
 	listed := make(map[string]bool, len(s.hosts))
 	for _, h := range s.hosts {

@@ -82,6 +82,11 @@ func (w *world) fallBack() {
 		w.listed, w.places, w.drains = old.listed, old.places, old.drains
 		w.version, w.doubted, w.listedUntil, w.versionUntil, w.drainsUntil = old.version, old.doubted, old.listedUntil, old.versionUntil, old.drainsUntil
 		w.pass(w.now)
+		for _, v := range w.places {
+			if t := w.owner(v.stamp); v.kind == tombstone && t != nil { // it had been removed, and the removal was lost until now
+				t.ended = true
+			}
+		}
 	}
 	w.lose("")
 	w.blank = w.now

@@ -11,6 +11,7 @@ import (
 func (w *world) promise(calm int64) {
 	w.until(calm)
 	w.tell("--- calm")
+	w.firstGoes = false // whoever is not back by now: nothing befalls them any more
 	for _, k := range w.processes {
 		k.fates = nil
 	}

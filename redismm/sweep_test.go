@@ -2,6 +2,7 @@ package redismm
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"sync/atomic"
 	"testing"
@@ -259,4 +260,21 @@ func TestPollsAndSweepsAreAnIntervalApartWhateverTheyTake(t *testing.T) {
 			r.Errorf("in 40 intervals %d polls and %d sweeps, want one in each, though each takes a quarter of it", polls, sweeps)
 		}
 	})
+}
+
+// Each time they who live are back before a sweeper looks that had waited for them.
+func TestASetThatIsLostAgainAndAgainIsNotTakenForEmpty(t *testing.T) {
+	m, ttl := newMemory(), 15*time.Second
+	for i := range int64(10) {
+		m.note(&snapshot{time: (1 + i) * 5e6, version: version{"epoch", fmt.Sprint(i), fmt.Sprint("change", i), "2"}}, 5*time.Second, ttl)
+		if waited := (1+i)*5e6 - m.lost; waited != 0 {
+			t.Fatalf("the sweeper has waited for %d us in vain for those of change %d, which it sees for the first time", waited, i)
+		}
+	}
+	for i := range int64(4) { // nobody is back
+		m.note(&snapshot{time: (10 + i) * 5e6, version: version{"epoch", "9", "change9", "2"}}, 5*time.Second, ttl)
+	}
+	if m.lost != 10*5e6 {
+		t.Errorf("the sweeper waits since %d us, want since it first saw them gone, at 50 s", m.lost)
+	}
 }

@@ -76,7 +76,7 @@ func OpenStore(dsn string, c Config) (*Store, error) {
 // a *[redis.ClusterClient], whose ContextTimeoutEnabled is set: without it a call would outlive its context's
 // deadline. It must not read from replicas, whose data may be old. The store makes a second client of the same
 // options for its beats, without retries, because a repeated beat must not be mistaken for a new one, and without
-// MaxActiveConns, because a beat that waits for a connection may be lost. Close closes that, not the user's.
+// MaxActiveConns, because a beat that is refused a connection is lost. Close closes that, not the user's.
 func NewStore(client redis.UniversalClient, c Config) (*Store, error) {
 	return newStore(client, c, nil)
 }

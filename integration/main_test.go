@@ -16,4 +16,6 @@ type tests struct{ *testing.M }
 
 func (t tests) Run() int { return integration.Main(t.M) }
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(tests{m}) }
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(tests{m}, goleak.IgnoreTopFunction(integration.StuckPipe))
+}

@@ -6,7 +6,9 @@ import (
 	"io"
 	"net"
 	"os"
+	"os/exec"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -138,6 +140,27 @@ func TestProxyThatIsDownRefuses(t *testing.T) {
 		t.Errorf("a new connection: %v, want a refusal", err)
 	}
 	r.Proxy().Heal()
+	dial(t, r.At()).answers("PING", "+PONG")
+}
+
+// A child has its parent's sockets from its fork to its exec, and a listener that the parent closed takes
+// connections until then.
+func TestProxyIsCutWhileProcessesStart(t *testing.T) {
+	r, _ := proxied(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	var starting sync.WaitGroup
+	for range 4 {
+		starting.Go(func() {
+			for ctx.Err() == nil {
+				_ = exec.Command(os.Args[0], "-test.run=^$").Run()
+			}
+		})
+	}
+	defer starting.Wait()
+	defer cancel()
+	for range 500 {
+		r.Proxy().Cut()
+	}
 	dial(t, r.At()).answers("PING", "+PONG")
 }
 

@@ -46,7 +46,7 @@ type seen struct {
 	member core.Member
 	rev    uint64
 	held   bool
-	before time.Duration // of the time that is passed next, how much was before the hold
+	before time.Duration // of the time that is passed next and after it, how much was before the hold
 	absent time.Duration // while held: how long this watcher has looked and not found it
 	// suspect: a sweeper announced the absence, and it was not seen alive since. Of any other, a sweeper that
 	// finds it expired has missed that it was back between two sweeps.
@@ -261,7 +261,7 @@ func (p *picture) pass(d time.Duration) {
 		p.attest()
 		for _, m := range p.order {
 			for ; m != nil; m = m.under {
-				m.anew(0)
+				m.anew(max(0, p.since-d))
 			}
 		}
 		return
@@ -271,7 +271,7 @@ func (p *picture) pass(d time.Duration) {
 			if s.held {
 				s.absent += max(0, d-s.before)
 			}
-			s.before = 0
+			s.before = max(0, s.before-d)
 		}
 		if m.under != nil && m.under.absent >= p.ttl {
 			m.under = nil

@@ -79,3 +79,27 @@ func TestTheFirstMessageOfAnEpochVouchesForNothingBeforeIt(t *testing.T) {
 		t.Error("who may have been back in each interval is dropped")
 	}
 }
+
+// A poll that is slow sees, after the interval that it counts, who is absent.
+func TestAHoldThatBeginsWhileAPollIsSlowLastsATTL(t *testing.T) {
+	for name, begin := range map[string]func(p *picture){
+		"first seen absent": func(p *picture) {},
+		"begun anew where a change was not heard": func(p *picture) {
+			p.look(snapshotAt(10, nil))
+		},
+	} {
+		p := newPicture(compute, 15*time.Second)
+		p.look(snapshotAt(9, map[string]value{"node1": {live, stampOf(1, 1), 1, "{}"}}))
+		p.attest()
+		p.since = 7 * time.Second
+		p.look(snapshotAt(9, nil))
+		begin(p)
+		p.pass(5 * time.Second)
+		for passed := 5 * time.Second; passed <= 20*time.Second; passed += 5 * time.Second {
+			p.pass(5 * time.Second)
+			if held := passed - 2*time.Second; (held < 15*time.Second) != (len(p.members) == 1) {
+				t.Errorf("%s, %s after: %d members are shown", name, held, len(p.members))
+			}
+		}
+	}
+}

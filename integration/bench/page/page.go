@@ -41,6 +41,8 @@ type Judged struct {
 	Measured figures.Sample
 	Unit     string // behind figures, such as " ×" or " bytes"
 	Bar      figures.Bar
+	// Limit says what the least that could do it took in the same run, where the bar is no ratio and so is the machine's too.
+	Limit string
 }
 
 // Table is what was measured beside what.
@@ -51,8 +53,9 @@ type Table struct {
 }
 
 // Judge adds a figure with its bar.
-func (p *Part) Judge(what string, measured figures.Sample, unit string, bar figures.Bar) {
-	p.Judged = append(p.Judged, Judged{what, measured, unit, bar})
+func (p *Part) Judge(what string, measured figures.Sample, unit string, bar figures.Bar) *Judged {
+	p.Judged = append(p.Judged, Judged{What: what, Measured: measured, Unit: unit, Bar: bar})
+	return &p.Judged[len(p.Judged)-1]
 }
 
 // Fit adds a law held against points.

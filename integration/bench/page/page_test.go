@@ -14,7 +14,7 @@ import (
 
 func some() *Page {
 	part := &Part{Name: "reads", Title: "Reads", Method: "Read over and over.", Took: 3 * time.Second}
-	part.Judge("reads beside a|b", figures.Sample{1, 3, 2}, " ×", figures.AtLeast(1.5))
+	part.Judge("reads beside a|b", figures.Sample{1, 3, 2}, " ×", figures.AtLeast(1.5)).Limit = "4 µs of bare reads"
 	part.Judge("writes", figures.Sample{5}, " bytes", figures.AtMost(4))
 	part.Fit(figures.Law{What: "a read", With: "hosts", Power: 1}, figures.Point{Size: 10, Cost: 1}, figures.Point{Size: 1000, Cost: 100})
 	part.Table("What it took:", "hosts", "took").Row("10", Seconds(0.00123))
@@ -28,8 +28,8 @@ func TestThePageShowsWhatWasMissed(t *testing.T) {
 	text := p.String()
 	for _, want := range []string{
 		"1 missed.",
-		`| reads beside a\|b | ≥ 1.5 × | 2 × | 1 to 3 | kept |`,
-		"| writes | ≤ 4 bytes | 5 bytes | 5 to 5 | **missed** |",
+		`| reads beside a\|b | ≥ 1.5 × | 2 × | 1 to 3 | 4 µs of bare reads | kept |`,
+		"| writes | ≤ 4 bytes | 5 bytes | 5 to 5 |  | **missed** |",
 		"| a read | hosts | in proportion | 10 to 1,000 | 1.00 | 1.00 | kept |",
 		"| hosts | took | \n|---|---|\n| 10 | 1.23 ms |",
 		"`make bench-report ONLY=reads`, 3s. Read over and over.",

@@ -17,5 +17,5 @@ type tests struct{ *testing.M }
 func (t tests) Run() int { return integration.Main(t.M) }
 
 func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(tests{m}, goleak.IgnoreTopFunction(integration.StuckPipe))
+	goleak.VerifyTestMain(tests{m}, integration.StuckLinks()...)
 }

@@ -12,6 +12,7 @@ import (
 	toxiproxy "github.com/Shopify/toxiproxy/v2"
 	"github.com/Shopify/toxiproxy/v2/toxics"
 	"github.com/rs/zerolog"
+	"go.uber.org/goleak"
 )
 
 // Proxy stands between clients and a server, and does to what passes whatever it is told, until Heal. What
@@ -25,9 +26,14 @@ type Proxy struct {
 	ping  func(within time.Duration) error // through it; nil if it is not known what is behind
 }
 
-// StuckPipe is where a goroutine of a proxy's may stay for ever, by the name that goleak calls it: toxiproxy stops
-// writing where a connection fails, and nobody takes what was on its way. It is no goroutine of who uses the proxy.
-const StuckPipe = "github.com/Shopify/toxiproxy/v2/toxics.(*NoopToxic).Pipe"
+// StuckLinks are the goroutines of a proxy's that may stay for ever, for goleak to leave out: where a connection fails,
+// toxiproxy stops writing, and nobody takes what was read. That a proxy was not ended is seen by the others of its.
+func StuckLinks() []goleak.Option {
+	return []goleak.Option{
+		goleak.IgnoreAnyFunction("github.com/Shopify/toxiproxy/v2.(*ToxicLink).read"),
+		goleak.IgnoreAnyFunction("github.com/Shopify/toxiproxy/v2/toxics.(*ToxicStub).Run"),
+	}
+}
 
 // StartProxy starts a proxy to a host:port, which ends with the test.
 func StartProxy(t testing.TB, upstream string) *Proxy {

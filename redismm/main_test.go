@@ -9,5 +9,5 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction(integration.StuckPipe))
+	goleak.VerifyTestMain(m, integration.StuckLinks()...)
 }

@@ -59,7 +59,7 @@ func run(m *testing.M) int {
 	began := time.Now()
 	code := m.Run()
 	if code == 0 {
-		if err := goleak.Find(goleak.IgnoreTopFunction(integration.StuckPipe)); err != nil {
+		if err := goleak.Find(integration.StuckLinks()...); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			code = 1
 		}

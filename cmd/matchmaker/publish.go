@@ -130,6 +130,9 @@ func (w *publishing) see(v *core.View) bool {
 	if err := v.Err(); errors.Is(err, core.ErrUnavailable) {
 		w.notYet(w.a.message(err) + "; the file is left as it is")
 		return false
+	} else if errors.Is(err, core.ErrUnknownTopic) && w.file.Exists() { // a loss of data looks like it, and a mistyped name
+		w.notYet(w.a.message(err) + "; the file is left as it is, and would be written if there were none")
+		return false
 	}
 	if stale := v.Stale != nil; stale != w.stale {
 		if w.stale = stale; stale {

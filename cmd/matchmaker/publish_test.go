@@ -80,6 +80,29 @@ func TestAFileOfNobodyIsWrittenIfThatIsAllowed(t *testing.T) {
 	}
 }
 
+// A registry that has lost its data never heard of the topic, nor has one that is asked for a mistyped name.
+func TestAFileIsNotEmptiedForATopicNeverHeardOf(t *testing.T) {
+	t.Parallel()
+	m := startRedis(t)
+	path := filepath.Join(t.TempDir(), "f")
+	if err := os.WriteFile(path, []byte("whoever was there"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	b := matchmaker("watch", "web", "--format", "file_sd", "--out", path, "--allow-empty").at(m).start(t)
+	b.err.says(t, "never heard of", "the file is left as it is")
+	if got := read(t, path); got != "whoever was there" {
+		t.Errorf("it became %q", got)
+	}
+	if r := matchmaker("register", "web", "x", "--addr", "10.0.0.1:80").at(m).run(t); r.code != 0 {
+		t.Fatalf("%+v", r)
+	}
+	eventually(t, "the file names the host", func() bool { return strings.Contains(read(t, path), "10.0.0.1:80") })
+	if r := matchmaker("unregister", "web", "x").at(m).run(t); r.code != 0 {
+		t.Fatalf("%+v", r)
+	}
+	holds(t, path, "[]\n")
+}
+
 // What does not pass the check is not put into place, and tried again; so is a reload that fails.
 func TestAFileIsCheckedBeforeItIsReplaced(t *testing.T) {
 	t.Parallel()

@@ -64,6 +64,7 @@ func (a *app) follow(ctx context.Context, mm *core.HeartbeatMatchMaker, k kept) 
 			registered = true
 			a.ready()
 			a.register(ctx, mm, k.Registration)
+			err = mm.Pass(ctx, k.Topic, k.Host) // it may have been registered by another way, as failing
 		case reason != nil:
 			line.Msg("the check fails; the host is announced as failing")
 			err = mm.Fail(ctx, k.Topic, k.Host)

@@ -123,6 +123,23 @@ func TestAHostIsAsItsCheckSaysWhoeverRegistersIt(t *testing.T) {
 	eventually(t, "it is up", func() bool { return stateOf(t, s, "a", "x") == "up" })
 }
 
+func TestAHostThatFailsBeforeItsCheckFirstPassesIsUpThen(t *testing.T) {
+	t.Parallel()
+	m := startRedis(t)
+	s := storeOf(t, m)
+	app := startPatient(t)
+	app.sick.Store(true)
+	b := sidecar(append(oftenChecked, "--listen=127.0.0.1:0", "--register=a=x,check="+app.url())...).at(m).start(t)
+	at := listens(t, &b.err, "listen")
+	b.err.says(t, "not registered before it passes")
+	if code, body := httpAsk(t, at, "PUT", "/v1/topics/a/hosts/x", ""); code/100 != 2 {
+		t.Fatalf("%d %s", code, body)
+	}
+	eventually(t, "it fails", func() bool { return stateOf(t, s, "a", "x") == "failing" })
+	app.sick.Store(false)
+	eventually(t, "it is up", func() bool { return stateOf(t, s, "a", "x") == "up" })
+}
+
 func TestAHostThatDrainsIsNotAnnouncedAsFailing(t *testing.T) {
 	t.Parallel()
 	m := startRedis(t)

@@ -85,7 +85,7 @@ func (t *targets) list(ctx context.Context, a *API) ([]string, error) {
 	if all == nil {
 		all = make(map[string]bool)
 	}
-	for _, name := range names {
+	for _, name := range a.known(names, a.MatchMaker.Registrations()) {
 		all[name] = true
 	}
 	return slices.Sorted(maps.Keys(all)), nil

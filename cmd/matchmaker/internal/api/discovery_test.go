@@ -70,8 +70,24 @@ func TestTargetsAreTheLastKnownInAnOutageAndNeverNone(t *testing.T) {
 	}
 	s.registry.Lose()
 	s.registry.Break(nil)
-	s.becomes("/v1/topics", 200, `[]`)
+	s.becomes("/v1/topics", 200, `["a","b"]`) // whom the registry lost
 	if got := s.ask("GET", "/sd", ""); got.code != 200 || strings.Count(got.body, ":9100") != 2 {
 		t.Errorf("after the registry lost all: %+v", got)
+	}
+}
+
+// Who was never asked for all knows those that others were asked for.
+func TestTopicsThatTheRegistryLostAreListed(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	s.registers(core.Registration{Topic: "a", Host: "x", Addr: "10.0.0.1:9100"})
+	s.becomes("/v1/topics/a/hosts/x", 200, "10.0.0.1:9100")
+	s.registry.Lose()
+	s.becomes("/v1/topics", 200, `["a"]`)
+	for _, down := range []error{nil, errDown} {
+		s.registry.Break(down)
+		if got := s.ask("GET", "/sd", ""); got.code != 200 || strings.Count(got.body, ":9100") != 1 {
+			t.Errorf("registry: %v: %+v", down, got)
+		}
 	}
 }

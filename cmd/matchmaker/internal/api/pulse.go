@@ -123,7 +123,7 @@ func (q *question) ask(ctx context.Context) beat {
 	if err == nil {
 		q.topics = names
 	}
-	b.topics = q.known(all)
+	b.topics = q.api.known(q.topics, all)
 	leftOut := max(0, len(b.topics)-mostSurveyed)
 	b.topics = b.topics[:len(b.topics)-leftOut]
 	for _, topic := range b.topics {
@@ -149,11 +149,11 @@ func (q *question) ask(ctx context.Context) beat {
 	return b
 }
 
-// known are the topics that the registry last listed, those of the registrations kept here, and those of views that show
+// known are the topics that the registry listed, those of the registrations kept here, and those of views that show
 // somebody, whom the registry may have lost.
-func (q *question) known(all []core.Status) []string {
-	names := append([]string{}, q.topics...)
-	for _, v := range q.api.MatchMaker.Live().Views() {
+func (a *API) known(listed []string, all []core.Status) []string {
+	names := append([]string{}, listed...)
+	for _, v := range a.MatchMaker.Live().Views() {
 		if len(v.Members) > 0 {
 			names = append(names, v.Topic)
 		}

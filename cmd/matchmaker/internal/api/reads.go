@@ -2,6 +2,7 @@ package api
 
 import (
 	_ "embed"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -58,7 +59,7 @@ func (a *API) topics(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return a.answer(w, http.StatusOK, Topics{append([]string{}, names...)})
+	return a.answer(w, http.StatusOK, Topics{a.known(names, a.MatchMaker.Registrations())})
 }
 
 func (a *API) topic(w http.ResponseWriter, r *http.Request) error {
@@ -106,7 +107,10 @@ func (a *API) host(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	at, found := slices.BinarySearchFunc(v.Members, host, func(m *core.Member, host string) int { return strings.Compare(m.Host, host) })
-	if !found {
+	switch {
+	case !found && v.Stale != nil: // it may have come since
+		return fmt.Errorf("%w: %w", core.ErrUnavailable, v.Stale)
+	case !found:
 		return core.ErrNotRegistered
 	}
 	return a.answer(w, http.StatusOK, v.Members[at])

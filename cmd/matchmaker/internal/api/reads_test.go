@@ -88,6 +88,7 @@ func TestNobodyNeverHeardOfAndCannotTellAreThreeAnswers(t *testing.T) {
 	says("/v1/resolve/other", 503, "cannot-tell", "connection refused")
 	says("/v1/topics", 503, "cannot-tell", "connection refused")
 	s.becomes("/v1/topics/known", 200, `"stale":"`)
+	says("/v1/topics/known/hosts/nosuch", 503, "cannot-tell", "connection refused") // it may have come since
 	if got := s.ask("GET", "/v1/resolve/known", ""); got.code != 200 {
 		t.Errorf("in an outage: %d %s", got.code, got.body)
 	}

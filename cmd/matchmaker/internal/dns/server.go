@@ -169,13 +169,15 @@ func (s *Server) reply(r *dns.Msg) *dns.Msg {
 	return m
 }
 
-// bounded is answer, in a bounded time, and for a bounded number at once.
+// bounded is answer, in a bounded time, and for a bounded number at once; to more, what needs no waiting for.
 func (s *Server) bounded(m *dns.Msg, q dns.Question, labels []string) int {
 	select {
 	case s.waiting <- struct{}{}:
 		defer func() { <-s.waiting }()
 	default:
-		return dns.RcodeServerFailure
+		ended, end := context.WithCancel(context.Background())
+		end()
+		return s.answer(ended, m, q, labels)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), longestWait)
 	defer cancel()

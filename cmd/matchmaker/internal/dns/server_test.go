@@ -189,7 +189,13 @@ func TestQuestionsThatWaitAreBounded(t *testing.T) {
 	var at, most atomic.Int64
 	free := make(chan struct{})
 	s := serve(t, func(c *Config) {
-		c.Members = func(context.Context, string) (*core.View, error) {
+		c.Members = func(ctx context.Context, topic string) (*core.View, error) {
+			if topic == "known" {
+				return &core.View{Topic: topic, Members: []*core.Member{{Registration: core.Registration{Topic: topic, Host: "x", Addr: "10.0.0.1:80"}}}}, nil
+			}
+			if err := ctx.Err(); err != nil {
+				return nil, err
+			}
 			n := at.Add(1)
 			for m := most.Load(); n > m && !most.CompareAndSwap(m, n); m = most.Load() {
 			}
@@ -203,6 +209,9 @@ func TestQuestionsThatWaitAreBounded(t *testing.T) {
 	}
 	if m := s.ask("a.matchmaker.", dns.TypeA); m.Rcode != dns.RcodeServerFailure || most.Load() > 0 {
 		t.Errorf("%s, and %d waited", short(m), most.Load())
+	}
+	if m := s.ask("known.matchmaker.", dns.TypeA); m.Rcode != dns.RcodeSuccess || len(m.Answer) != 1 {
+		t.Errorf("what need not be waited for is answered by %s", short(m))
 	}
 	<-s.waiting
 	close(free)

@@ -56,6 +56,12 @@ func (f *File) place() string {
 	return f.Path
 }
 
+// Exists says whether there is a file, whatever it holds.
+func (f *File) Exists() bool {
+	_, err := os.Stat(f.Path)
+	return err == nil
+}
+
 // Holds says whether the file holds text.
 func (f *File) Holds(text []byte) bool {
 	old, err := os.ReadFile(f.Path)
